@@ -1,0 +1,1 @@
+//! Exchanges, lanes, policies and permissions as data; declare and doctor.

@@ -1,0 +1,1 @@
+//! The coordinator: relays the outbox, applies events, drives every job.

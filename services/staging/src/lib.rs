@@ -1,0 +1,1 @@
+//! The embedded S3 store of the local stack: s3s over a directory.

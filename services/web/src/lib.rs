@@ -1,0 +1,1 @@
+//! The web service: admin pages, JSON API, sign-in, front door.

@@ -1,0 +1,1 @@
+//! The worker: export, import and upkeep for one server.

@@ -1,0 +1,1 @@
+//! RabbitMQ: the only crate that knows lapin. A supervisor that survives any broker fault.

@@ -1,0 +1,167 @@
+//! Sections that several processes share.
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use std::net::SocketAddr;
+
+/// PostgreSQL.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// `postgres://user:password@host:port/database`.
+    pub url: SecretString,
+    /// Most connections that this process keeps.
+    #[serde(default = "ten")]
+    pub connections_max: u32,
+}
+
+const fn ten() -> u32 {
+    10
+}
+
+/// RabbitMQ, for publishing and consuming.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BrokerConfig {
+    /// `host:port` of AMQP.
+    pub address: String,
+    /// Virtual host, for example `/` or `tourbus`.
+    pub vhost: String,
+    /// User; also stamped on every message as `user-id`, which the broker checks.
+    pub user: String,
+    /// Password.
+    pub password: SecretString,
+    /// AMQP heartbeat, in seconds.
+    #[serde(default = "amqp_heartbeat")]
+    pub heartbeat_s: u16,
+}
+
+const fn amqp_heartbeat() -> u16 {
+    10
+}
+
+/// RabbitMQ's management API, for declaring and for looking.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManagementConfig {
+    /// Base URL, for example `http://127.0.0.1:15672`.
+    pub url: String,
+    /// Virtual host.
+    pub vhost: String,
+    /// User with the `administrator` tag to declare, `monitoring` to look.
+    pub user: String,
+    /// Password.
+    pub password: SecretString,
+}
+
+/// The staging bucket.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StagingConfig {
+    /// Base URL of the S3 endpoint; buckets are addressed path-style.
+    pub endpoint: String,
+    /// Region; Garage's default is `garage`.
+    pub region: String,
+    /// Bucket.
+    pub bucket: String,
+    /// Put before every key; for several clusters in one bucket. Empty, or ends in `/`.
+    #[serde(default)]
+    pub prefix: String,
+    /// Access key id.
+    pub access_key: String,
+    /// Secret key.
+    pub secret_key: SecretString,
+    /// Longest wait for one request, in seconds.
+    #[serde(default = "request_timeout")]
+    pub request_timeout_s: u64,
+    /// Tries of one request, the first included.
+    #[serde(default = "request_attempts")]
+    pub attempts_max: usize,
+}
+
+const fn request_timeout() -> u64 {
+    60
+}
+const fn request_attempts() -> usize {
+    5
+}
+
+/// What everybody must agree on.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterConfig {
+    /// The domain that all servers are under: cookies are set for it.
+    pub main_domain: String,
+    /// Base URL of the master's front door, without a trailing slash.
+    pub main_url: String,
+}
+
+/// The health and metrics listener: `/healthz`, `/readyz`, `/metrics`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HealthConfig {
+    /// Where it listens.
+    pub listen: SocketAddr,
+}
+
+/// How many steps of each lane one worker process does at a time. The prefetch of a lane
+/// equals its slots, so a crash never burns the delivery count of a message nobody works on.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Slots {
+    /// Lane `export`.
+    pub export: u16,
+    /// Lane `express`.
+    pub express: u16,
+    /// Lane `import`.
+    pub import: u16,
+    /// Lane `upkeep`.
+    pub upkeep: u16,
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self { export: 2, express: 1, import: 4, upkeep: 8 }
+    }
+}
+
+/// Bounds of one worker process.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkerLimits {
+    /// Size of a staged chunk; 1 MiB to 64 MiB.
+    pub chunk_bytes: usize,
+    /// Chunk buffers in memory at once, over all slots: memory is at most this times
+    /// `chunk_bytes`, plus a constant.
+    pub chunk_buffers: usize,
+    /// A segment is closed when it carries this much.
+    pub segment_bytes: u64,
+    /// A segment is closed when it names this many entries.
+    pub segment_entries: usize,
+    /// A segment is closed when it has been open this long, in milliseconds.
+    pub segment_age_ms: u64,
+    /// How often a heartbeat is sent, in milliseconds.
+    pub heartbeat_ms: u64,
+    /// How long one delivery is held at most before its step continues in a new one, in seconds.
+    pub delivery_hold_s: u64,
+    /// How long a shutdown waits for running steps before it hands them back, in seconds.
+    pub shutdown_s: u64,
+    /// Disk that an import leaves free, in bytes.
+    pub disk_reserve_bytes: u64,
+}
+
+impl Default for WorkerLimits {
+    fn default() -> Self {
+        Self {
+            chunk_bytes: 8 << 20,
+            chunk_buffers: 6,
+            segment_bytes: 32 << 20,
+            segment_entries: 4096,
+            segment_age_ms: 1_000,
+            heartbeat_ms: 5_000,
+            delivery_hold_s: 600,
+            shutdown_s: 15,
+            disk_reserve_bytes: 256 << 20,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! One configuration per process.
+
+use crate::parts::{
+    BrokerConfig, ClusterConfig, DatabaseConfig, HealthConfig, ManagementConfig, Slots,
+    StagingConfig, WorkerLimits,
+};
+use secrecy::SecretString;
+use serde::Deserialize;
+use std::{net::SocketAddr, path::PathBuf};
+use tourbus_domain::{MoveSettings, Slug};
+
+/// `tourbus web`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebConfig {
+    /// Where pages, API, front door, health and metrics listen.
+    pub listen: SocketAddr,
+    /// Names of the cluster.
+    pub cluster: ClusterConfig,
+    /// The database.
+    pub database: DatabaseConfig,
+    /// The broker's management API, for the queue pages; read only.
+    pub management: ManagementConfig,
+    /// Disk that admission leaves free on a target, in bytes.
+    #[serde(default = "reserve")]
+    pub disk_reserve_bytes: u64,
+    /// A server whose workers have been silent this long is offline, in seconds.
+    #[serde(default = "offline_after")]
+    pub offline_after_s: u32,
+}
+
+const fn reserve() -> u64 {
+    512 << 20
+}
+const fn offline_after() -> u32 {
+    60
+}
+
+/// `tourbus coordinator`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoordinatorConfig {
+    /// Health and metrics.
+    pub health: HealthConfig,
+    /// The database.
+    pub database: DatabaseConfig,
+    /// The broker.
+    pub broker: BrokerConfig,
+    /// The staging bucket, for sweeping what dead moves left.
+    pub staging: StagingConfig,
+    /// The master's Ed25519 private key: 32 bytes, hex.
+    pub signing_key: SecretString,
+    /// Numbers that steer a move.
+    #[serde(default)]
+    pub moves: MoveSettings,
+    /// A try that no heartbeat has named for this long is sent again, in milliseconds.
+    #[serde(default = "rescue_after")]
+    pub rescue_after_ms: u64,
+    /// How often rescue looks, in milliseconds.
+    #[serde(default = "rescue_every")]
+    pub rescue_every_ms: u64,
+    /// How often staging is swept, in seconds.
+    #[serde(default = "sweep_every")]
+    pub sweep_every_s: u64,
+    /// A signed message may be obeyed for this long, in seconds (7 days).
+    #[serde(default = "message_ttl")]
+    pub message_ttl_s: u64,
+}
+
+const fn rescue_after() -> u64 {
+    60_000
+}
+const fn rescue_every() -> u64 {
+    5_000
+}
+const fn sweep_every() -> u64 {
+    600
+}
+const fn message_ttl() -> u64 {
+    7 * 24 * 60 * 60
+}
+
+/// `tourbus worker`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerConfig {
+    /// The server it works for.
+    pub server: Slug,
+    /// This process, unique within the cluster, for example `server2-1`.
+    pub worker: String,
+    /// That server's media root.
+    pub media_root: PathBuf,
+    /// Health and metrics.
+    pub health: HealthConfig,
+    /// The broker.
+    pub broker: BrokerConfig,
+    /// The staging bucket.
+    pub staging: StagingConfig,
+    /// The master's public keys that it obeys, hex.
+    pub master_public_keys: Vec<String>,
+    /// Steps at a time, per lane.
+    #[serde(default)]
+    pub slots: Slots,
+    /// Bounds.
+    #[serde(default)]
+    pub limits: WorkerLimits,
+}
+
+/// `tourbus media`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MediaConfig {
+    /// The server it serves for.
+    pub server: Slug,
+    /// Where it listens: media, health and metrics.
+    pub listen: SocketAddr,
+    /// That server's media root.
+    pub media_root: PathBuf,
+    /// Names of the cluster.
+    pub cluster: ClusterConfig,
+}
+
+/// `tourbus staging`: the embedded S3 server of the local stack.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StagingServerConfig {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where it keeps its objects.
+    pub root: PathBuf,
+    /// Made at start when missing.
+    pub bucket: String,
+    /// Access key id.
+    pub access_key: String,
+    /// Secret key.
+    pub secret_key: SecretString,
+}
+
+/// `tourbus topology`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TopologyConfig {
+    /// The broker's management API, as an administrator.
+    pub management: ManagementConfig,
+    /// The coordinator's broker user.
+    pub coordinator: UserConfig,
+    /// Each server's broker user.
+    pub servers: Vec<ServerUserConfig>,
+}
+
+/// A broker user.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserConfig {
+    /// Name.
+    pub user: String,
+    /// Password.
+    pub password: SecretString,
+}
+
+/// A server and its broker user's password (the user's name follows from the slug).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerUserConfig {
+    /// Which server.
+    pub slug: Slug,
+    /// Password.
+    pub password: SecretString,
+}

@@ -1,0 +1,169 @@
+//! The states of a move, and the only way from one to another.
+//!
+//! ```text
+//!            Started          Copied           Synced           CutOver           Retired
+//!  queued ───────────▶ copying ──────▶ syncing ──────▶ cutover ─────────▶ retiring ──────▶ succeeded
+//!    │                   │                │ ▲             │ │              (only forward)
+//!    │                   │                │ └─────────────┘ │
+//!    │                   │                │  FreezeExpired  │
+//!    └───────────────────┴───── Abort ────┴─────────────────┘
+//!                                  │
+//!                                  ▼        RolledBack{cancelled: true}
+//!                            rolling_back ─────────────────────────────▶ cancelled ─┐
+//!                              │      ▲  └─────────────────────────────▶ failed ────┤ Retry
+//!               RollbackFailed │      │     RolledBack{cancelled: false}            ▼
+//!                              ▼      │ RollbackRetried                           queued
+//!                            stuck ───┘
+//! ```
+//!
+//! `CutOver` is the one pivot: the transaction that changes the artist's home server. Nothing
+//! after it can be undone, nothing before it has changed anything a listener can see.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+/// Where a move stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MoveState {
+    /// Waiting on the source's `export` (or `express`) lane.
+    Queued,
+    /// The source stages the tree while the target imports it.
+    Copying,
+    /// Writes are frozen; what changed since the walk is staged and imported.
+    Syncing,
+    /// The target verifies and promotes; then one transaction changes the home server.
+    Cutover,
+    /// The home server has changed; the old copy is set aside.
+    Retiring,
+    /// Being undone.
+    RollingBack,
+    /// Final: moved.
+    Succeeded,
+    /// Final: undone after a failure.
+    Failed,
+    /// Final: undone because somebody asked.
+    Cancelled,
+    /// The undoing itself failed: needs a person. The artist is free and served by the source.
+    Stuck,
+}
+
+/// What can happen to a move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Trigger {
+    /// A worker has begun the export.
+    Started,
+    /// Everything walked is staged and imported.
+    Copied,
+    /// The final manifest is staged, its last changes are imported.
+    Synced,
+    /// The freeze may have run out before the cutover: synchronise again.
+    FreezeExpired,
+    /// The home server has changed.
+    CutOver,
+    /// The old copy is set aside, staging is empty.
+    Retired,
+    /// A failure or a cancel: undo.
+    Abort,
+    /// All is undone.
+    RolledBack {
+        /// True when a person asked, false after a failure.
+        cancelled: bool,
+    },
+    /// The undoing ran out of tries.
+    RollbackFailed,
+    /// A person asks to try the undoing again.
+    RollbackRetried,
+    /// A person asks to try the whole move again.
+    Retry,
+}
+
+/// A transition that the diagram does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a move that is {state} cannot take {trigger:?}")]
+pub struct IllegalTransition {
+    /// Where the move stood.
+    pub state: MoveState,
+    /// What was asked of it.
+    pub trigger: Trigger,
+}
+
+impl MoveState {
+    /// Every state.
+    pub const ALL: [Self; 10] = [
+        Self::Queued,
+        Self::Copying,
+        Self::Syncing,
+        Self::Cutover,
+        Self::Retiring,
+        Self::RollingBack,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Stuck,
+    ];
+
+    /// The diagram above, as a total function.
+    pub const fn next(self, trigger: Trigger) -> Result<Self, IllegalTransition> {
+        use MoveState as S;
+        use Trigger as T;
+        match (self, trigger) {
+            (S::Queued, T::Started) => Ok(S::Copying),
+            (S::Copying, T::Copied) | (S::Cutover, T::FreezeExpired) => Ok(S::Syncing),
+            (S::Syncing, T::Synced) => Ok(S::Cutover),
+            (S::Cutover, T::CutOver) => Ok(S::Retiring),
+            (S::Retiring, T::Retired) => Ok(S::Succeeded),
+            (S::Queued | S::Copying | S::Syncing | S::Cutover, T::Abort)
+            | (S::Stuck, T::RollbackRetried) => Ok(S::RollingBack),
+            (S::RollingBack, T::RolledBack { cancelled: true }) => Ok(S::Cancelled),
+            (S::RollingBack, T::RolledBack { cancelled: false }) => Ok(S::Failed),
+            (S::RollingBack, T::RollbackFailed) => Ok(S::Stuck),
+            (S::Failed | S::Cancelled, T::Retry) => Ok(S::Queued),
+            (state, trigger) => Err(IllegalTransition { state, trigger }),
+        }
+    }
+
+    /// The stable name, as in the API and the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Copying => "copying",
+            Self::Syncing => "syncing",
+            Self::Cutover => "cutover",
+            Self::Retiring => "retiring",
+            Self::RollingBack => "rolling_back",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Stuck => "stuck",
+        }
+    }
+
+    /// Whether the job is over: it holds no lock and no resource.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled | Self::Stuck)
+    }
+
+    /// Whether a cancel still changes anything.
+    pub const fn is_cancellable(self) -> bool {
+        matches!(self, Self::Queued | Self::Copying | Self::Syncing | Self::Cutover)
+    }
+}
+
+impl fmt::Display for MoveState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that names no state of a move.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} names no state of a move")]
+pub struct UnknownState(pub String);
+
+impl FromStr for MoveState {
+    type Err = UnknownState;
+    fn from_str(s: &str) -> Result<Self, UnknownState> {
+        Self::ALL.into_iter().find(|v| v.as_str() == s).ok_or_else(|| UnknownState(s.to_owned()))
+    }
+}

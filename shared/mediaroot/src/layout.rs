@@ -1,0 +1,98 @@
+//! Where things are under a media root.
+//!
+//! ```text
+//! <media root>/
+//!   <artist id>/                     an artist's tree, byte for byte; nothing of ours in it
+//!   .tourbus/
+//!     by-slug/<slug>                 symlink whose target is the artist's id; the public name
+//!     moved/<slug>                   base URL of the new home, for 308s (tree present wins)
+//!     freezes/<artist id>            JSON {job_id, expires_at}: no writes until then
+//!     incoming/<job id>/             the tree of a move that is arriving
+//!     retired/<job id>/tree/         the old copy of a move that has left
+//!     retired/<job id>/retired.json  whose it was, and when to purge it
+//!     jobs/<job id>/                 what the worker must remember of a running job
+//!     fences/<job id>.json           highest epochs seen; outlives the job
+//! ```
+//!
+//! *Invariant:* a tree at `<artist id>` is whole. Trees that arrive are elsewhere until verified.
+
+use std::path::{Path, PathBuf};
+use tourbus_domain::{ArtistId, JobId, Slug};
+
+/// A media root; knows the names of things, touches nothing.
+#[derive(Debug, Clone)]
+pub struct MediaRoot {
+    root: PathBuf,
+}
+
+impl MediaRoot {
+    /// At this directory.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// An artist's tree.
+    pub fn tree(&self, artist: ArtistId) -> PathBuf {
+        self.root.join(artist.to_string())
+    }
+
+    fn hidden(&self, what: &str) -> PathBuf {
+        self.root.join(".tourbus").join(what)
+    }
+
+    /// Directories that must exist before anything else happens.
+    pub fn directories(&self) -> [PathBuf; 7] {
+        ["by-slug", "moved", "freezes", "incoming", "retired", "jobs", "fences"]
+            .map(|d| self.hidden(d))
+    }
+
+    /// The symlink from a public name to an artist.
+    pub fn by_slug(&self, slug: &Slug) -> PathBuf {
+        self.hidden("by-slug").join(slug.as_str())
+    }
+
+    /// The forwarding of an artist who has moved away.
+    pub fn moved(&self, slug: &Slug) -> PathBuf {
+        self.hidden("moved").join(slug.as_str())
+    }
+
+    /// The freeze of an artist's writes.
+    pub fn freeze(&self, artist: ArtistId) -> PathBuf {
+        self.hidden("freezes").join(artist.to_string())
+    }
+
+    /// The tree of a move that is arriving.
+    pub fn incoming(&self, job: JobId) -> PathBuf {
+        self.hidden("incoming").join(job.to_string())
+    }
+
+    /// What is kept of a move that has left.
+    pub fn retired(&self, job: JobId) -> PathBuf {
+        self.hidden("retired").join(job.to_string())
+    }
+
+    /// All that is kept of moves that have left.
+    pub fn retired_all(&self) -> PathBuf {
+        self.hidden("retired")
+    }
+
+    /// What the worker must remember of a running job.
+    pub fn job(&self, job: JobId) -> PathBuf {
+        self.hidden("jobs").join(job.to_string())
+    }
+
+    /// Highest epochs seen of a job.
+    pub fn fence(&self, job: JobId) -> PathBuf {
+        self.hidden("fences").join(format!("{job}.json"))
+    }
+
+    /// All fences.
+    pub fn fences_all(&self) -> PathBuf {
+        self.hidden("fences")
+    }
+}

@@ -1,0 +1,129 @@
+//! Events: from workers to the coordinator, under `server.<slug>.<name>`.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use tourbus_domain::{Input, JobError, SegmentRef, Slug, StepRef, StepResult, Totals};
+use uuid::Uuid;
+
+/// What a worker tells. The broker vouches for `server`: the routing key carries the same slug,
+/// and only that server's user may publish under it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// This message; for logs.
+    pub id: Uuid,
+    /// Which server tells it.
+    pub server: Slug,
+    /// Which worker process, for example `server2-1`.
+    pub worker: String,
+    /// When, on the worker's clock. For people; nothing is decided by it.
+    pub at: DateTime<Utc>,
+    /// What.
+    #[serde(flatten)]
+    pub body: EventBody,
+}
+
+/// Sent every few seconds by each worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// Every try that this worker holds, queued inside it or running.
+    pub running: Vec<StepRef>,
+    /// Free bytes of the media root's disk.
+    pub free_bytes: u64,
+    /// Size of that disk.
+    pub total_bytes: u64,
+    /// The worker's version.
+    pub version: String,
+    /// Process id, for the operator.
+    pub pid: u32,
+}
+
+/// The events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum EventBody {
+    /// The worker is alive.
+    Heartbeat(Heartbeat),
+    /// A try has begun.
+    Started {
+        /// The try.
+        step: StepRef,
+    },
+    /// How far a try is.
+    Progress {
+        /// The try.
+        step: StepRef,
+        /// Bytes dealt with so far, over all tries of this step.
+        bytes: u64,
+        /// What the walk has found, once it is known.
+        totals: Option<Totals>,
+    },
+    /// A segment is in the staging bucket.
+    Staged {
+        /// The try that staged it.
+        step: StepRef,
+        /// The segment.
+        segment: SegmentRef,
+    },
+    /// A try has finished.
+    Done {
+        /// The try.
+        step: StepRef,
+        /// What it tells.
+        result: StepResult,
+    },
+    /// A try is handed back unfinished, through no fault of its own.
+    Yielded {
+        /// The try.
+        step: StepRef,
+        /// `shutdown` or `continues`.
+        reason: String,
+    },
+    /// A try has failed.
+    Failed {
+        /// The try.
+        step: StepRef,
+        /// Why, where, and how to mend it.
+        error: JobError,
+    },
+}
+
+impl EventBody {
+    /// The last part of the routing key.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Heartbeat(_) => "heartbeat",
+            Self::Started { .. } => "started",
+            Self::Progress { .. } => "progress",
+            Self::Staged { .. } => "staged",
+            Self::Done { .. } => "done",
+            Self::Yielded { .. } => "yielded",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    /// The try it is about; none for a heartbeat.
+    pub const fn step(&self) -> Option<&StepRef> {
+        match self {
+            Self::Heartbeat(_) => None,
+            Self::Started { step }
+            | Self::Progress { step, .. }
+            | Self::Staged { step, .. }
+            | Self::Done { step, .. }
+            | Self::Yielded { step, .. }
+            | Self::Failed { step, .. } => Some(step),
+        }
+    }
+
+    /// What it means to the job; none for a heartbeat.
+    pub fn into_input(self) -> Option<Input> {
+        Some(match self {
+            Self::Heartbeat(_) => return None,
+            Self::Started { step } => Input::Started(step),
+            Self::Progress { step, bytes, totals } => Input::Progress { step, bytes, totals },
+            Self::Staged { step, segment } => Input::Staged { step, segment },
+            Self::Done { step, result } => Input::Done { step, result },
+            Self::Yielded { step, .. } => Input::Yielded(step),
+            Self::Failed { step, error } => Input::Failed { step, error },
+        })
+    }
+}

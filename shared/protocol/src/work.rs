@@ -1,0 +1,101 @@
+//! Work messages: from the coordinator to one server's workers.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use tourbus_domain::{ArtistId, Epoch, JobId, SegmentRef, Slug, StepKey, StepRef};
+use uuid::Uuid;
+
+/// An order to one server. It counts only inside a [`crate::SignedWork`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// This message; for logs.
+    pub id: Uuid,
+    /// The only server that may obey it.
+    pub server: Slug,
+    /// The job.
+    pub job_id: JobId,
+    /// The step.
+    #[serde(flatten)]
+    pub key: StepKey,
+    /// The try.
+    pub epoch: Epoch,
+    /// Every try of this job with a lower epoch is void.
+    pub floor: Epoch,
+    /// When it was signed.
+    pub issued_at: DateTime<Utc>,
+    /// Not to be obeyed after this time.
+    pub expires_at: DateTime<Utc>,
+    /// What to do.
+    pub order: Order,
+}
+
+impl Work {
+    /// How events name this try.
+    pub const fn step_ref(&self) -> StepRef {
+        StepRef { job_id: self.job_id, key: self.key, epoch: self.epoch }
+    }
+}
+
+/// The artist of a job, as a worker needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtistRef {
+    /// Names the media tree.
+    pub id: ArtistId,
+    /// Names the public address.
+    pub slug: Slug,
+}
+
+/// What to do. The version is in the variant: a changed payload is a new variant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "order")]
+pub enum Order {
+    /// Walk the artist's tree and stage it.
+    ExportV1 {
+        /// Whose tree.
+        artist: ArtistRef,
+    },
+    /// Fetch one segment into the incoming tree.
+    ImportV1 {
+        /// Whose tree.
+        artist: ArtistRef,
+        /// Which segment.
+        segment: SegmentRef,
+    },
+    /// Freeze writes, stage what changed since the walk, stage the final manifest.
+    SyncV1 {
+        /// Whose tree.
+        artist: ArtistRef,
+        /// The round, from 1.
+        round: u32,
+        /// How long the freeze holds unless renewed, in seconds.
+        freeze_lease_s: u32,
+    },
+    /// Verify the whole incoming tree against the manifest, then promote it.
+    PromoteV1 {
+        /// Whose tree.
+        artist: ArtistRef,
+        /// The final manifest.
+        manifest: SegmentRef,
+    },
+    /// The artist has moved: forward, set the old copy aside, empty staging.
+    RetireV1 {
+        /// Whose tree.
+        artist: ArtistRef,
+        /// Base URL of the new home, without a trailing slash.
+        new_home_url: String,
+        /// How long to keep the old copy, in seconds.
+        keep_s: u64,
+    },
+    /// The move is off: remove what the target holds of it.
+    AbandonImportV1 {
+        /// Whose tree.
+        artist: ArtistRef,
+    },
+    /// The move is off: lift the freeze, forget the export, empty staging.
+    AbandonExportV1 {
+        /// Whose tree.
+        artist: ArtistRef,
+    },
+    /// Nothing to do but this: every try of the job below `floor`, and this very try, is void.
+    VoidV1,
+}

@@ -1,0 +1,1 @@
+//! The staging bucket: a small trait and its S3 implementation.

@@ -1,0 +1,7 @@
+//! Logs, metrics and the health listener: the same on every process.
+
+mod health;
+mod logs;
+
+pub use health::{Health, serve};
+pub use logs::{InitError, init};
