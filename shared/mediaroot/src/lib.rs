@@ -4,5 +4,6 @@
 //! [`layout`] for the drawing.
 
 pub mod layout;
+pub mod serve;
 
 pub use layout::MediaRoot;
