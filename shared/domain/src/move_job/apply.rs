@@ -50,10 +50,10 @@ impl MoveJob {
 
     fn started(&mut self, step: &StepRef, ctx: &Context, effects: &mut Vec<Effect>) -> bool {
         let Some(live) = self.live(step) else { return false };
-        live.seen_at = Some(ctx.now);
         if live.state == StepState::Running {
             return false;
         }
+        live.seen_at = Some(ctx.now);
         live.state = StepState::Running;
         if step.key == EXPORT && self.state == MoveState::Queued {
             self.step_to(Trigger::Started, effects);
@@ -63,8 +63,13 @@ impl MoveJob {
 
     /// A lost or overtaken `started` must not lose the transition: any word of a live export
     /// means that it has begun.
-    fn ensure_started(&mut self, step: &StepRef, ctx: &Context, effects: &mut Vec<Effect>) {
-        self.started(step, ctx, effects);
+    fn ensure_started(
+        &mut self,
+        step: &StepRef,
+        ctx: &Context,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        self.started(step, ctx, effects)
     }
 
     fn progress(
@@ -95,10 +100,10 @@ impl MoveJob {
         if self.live(step).is_none() {
             return false;
         }
-        self.ensure_started(step, ctx, effects);
+        let started = self.ensure_started(step, ctx, effects);
         let added = self.add_segment(segment);
         self.release_imports(ctx, effects);
-        added
+        started || added
     }
 
     fn done(
