@@ -1,1 +1,78 @@
 //! The database: every SQL statement of the project.
+//!
+//! Statements are checked when they run, not when they are compiled: no live database is needed
+//! to build. Reads for pages and the API are in files named after what they show; everything
+//! that changes a job goes through [`inputs`].
+
+mod error;
+mod migrate;
+
+pub use error::StoreError;
+
+use secrecy::ExposeSecret;
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use std::time::{Duration, Instant};
+use tourbus_config::DatabaseConfig;
+
+/// Longest wait for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long [`Store::connect`] waits for a database that is starting.
+const CONNECT_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// The database. Cheap to clone; all clones share one pool.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: PgPool,
+}
+
+impl Store {
+    /// Connects, waiting up to a minute for a database that is away or starting. A wrong
+    /// password or a missing database is reported at once. Afterwards the pool mends itself:
+    /// calls fail with [`StoreError::Unavailable`] while the database is away.
+    pub async fn connect(config: &DatabaseConfig) -> Result<Self, StoreError> {
+        let options: PgConnectOptions = config
+            .url
+            .expose_secret()
+            .parse()
+            .map_err(|_| StoreError::Invalid("database.url is no PostgreSQL URL".to_owned()))?;
+        let options = options.application_name("tourbus").options([
+            ("statement_timeout", "30s"),
+            ("lock_timeout", "10s"),
+            ("idle_in_transaction_session_timeout", "60s"),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(config.connections_max)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_lazy_with(options);
+        let store = Self { pool };
+        let begun = Instant::now();
+        loop {
+            match store.ping().await {
+                Ok(()) => return Ok(store),
+                Err(e) if e.is_transient() && begun.elapsed() < CONNECT_WAIT_MAX => {
+                    tracing::warn!(error = %e, "store.waiting");
+                    tokio::time::sleep(e.pause()).await;
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Closes every connection, waiting for those in use.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    pub(crate) const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+}
