@@ -15,6 +15,6 @@ pub use parts::{
     StagingConfig, WorkerLimits,
 };
 pub use process::{
-    CoordinatorConfig, MediaConfig, ServerUserConfig, StagingServerConfig, TopologyConfig, UserConfig,
-    WebConfig, WorkerConfig,
+    CoordinatorConfig, MediaConfig, ServerUserConfig, StagingServerConfig, TopologyConfig,
+    UserConfig, WebConfig, WorkerConfig,
 };

@@ -78,8 +78,7 @@ mod tests {
     use crate::parts::HealthConfig;
 
     fn env(pairs: &[(&str, &str)]) -> std::vec::IntoIter<(String, String)> {
-        let pairs: Vec<_> =
-            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let pairs: Vec<_> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         pairs.into_iter()
     }
 

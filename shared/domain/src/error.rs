@@ -45,7 +45,13 @@ impl JobError {
         message: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self { class, code: code.into(), message: message.into(), path: None, remedy: remedy.into() }
+        Self {
+            class,
+            code: code.into(),
+            message: message.into(),
+            path: None,
+            remedy: remedy.into(),
+        }
     }
 
     /// The same error, naming the file it is about.

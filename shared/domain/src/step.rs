@@ -56,9 +56,11 @@ impl StepKind {
         match self {
             Self::Export => Lane::Export,
             Self::Import => Lane::Import,
-            Self::Sync | Self::Promote | Self::Retire | Self::AbandonImport | Self::AbandonExport => {
-                Lane::Upkeep
-            }
+            Self::Sync
+            | Self::Promote
+            | Self::Retire
+            | Self::AbandonImport
+            | Self::AbandonExport => Lane::Upkeep,
         }
     }
 

@@ -200,10 +200,7 @@ mod tests {
             verifier.check(&body, now + Duration::hours(2)),
             Err(Refused::Expired(_))
         ));
-        assert!(matches!(
-            verifier.check(&body, now - Duration::hours(1)),
-            Err(Refused::NotYet(_))
-        ));
+        assert!(matches!(verifier.check(&body, now - Duration::hours(1)), Err(Refused::NotYet(_))));
         let other = signer.sign(&work("server3")).unwrap();
         assert!(matches!(verifier.check(&other, now), Err(Refused::OtherServer(_))));
         let foreign = Signer::from_bytes(&[8; 32]).sign(&work("server2")).unwrap();

@@ -19,7 +19,9 @@ impl MoveJob {
     ) -> Result<bool, IllegalTransition> {
         match input {
             Input::Started(step) => Ok(self.started(step, ctx, effects)),
-            Input::Progress { step, bytes, totals } => Ok(self.progress(step, *bytes, *totals, ctx)),
+            Input::Progress { step, bytes, totals } => {
+                Ok(self.progress(step, *bytes, *totals, ctx))
+            }
             Input::Staged { step, segment } => Ok(self.staged(step, segment, ctx, effects)),
             Input::Done { step, result } => Ok(self.done(step, result, ctx, effects)),
             Input::Yielded(step) => Ok(self.yielded(step, ctx, effects)),
@@ -63,12 +65,7 @@ impl MoveJob {
 
     /// A lost or overtaken `started` must not lose the transition: any word of a live export
     /// means that it has begun.
-    fn ensure_started(
-        &mut self,
-        step: &StepRef,
-        ctx: &Context,
-        effects: &mut Vec<Effect>,
-    ) -> bool {
+    fn ensure_started(&mut self, step: &StepRef, ctx: &Context, effects: &mut Vec<Effect>) -> bool {
         self.started(step, ctx, effects)
     }
 
@@ -154,20 +151,17 @@ impl MoveJob {
         if !self.imports_all_done() {
             return;
         }
-        match self.state {
-            MoveState::Copying if self.is_done(EXPORT) => {
-                if self.step_to(Trigger::Copied, effects) {
-                    self.begin_sync(ctx, effects);
-                }
+        let sync = StepKey { kind: StepKind::Sync, seq: self.round };
+        if self.state == MoveState::Copying && self.is_done(EXPORT) {
+            if self.step_to(Trigger::Copied, effects) {
+                self.begin_sync(ctx, effects);
             }
-            MoveState::Syncing => {
-                let sync = StepKey { kind: StepKind::Sync, seq: self.round };
-                let promote = StepKey { kind: StepKind::Promote, seq: self.round };
-                if self.is_done(sync) && self.step_to(Trigger::Synced, effects) {
-                    self.send(promote, Duration::ZERO, ctx, effects);
-                }
-            }
-            _ => {}
+        } else if self.state == MoveState::Syncing
+            && self.is_done(sync)
+            && self.step_to(Trigger::Synced, effects)
+        {
+            let promote = StepKey { kind: StepKind::Promote, seq: self.round };
+            self.send(promote, Duration::ZERO, ctx, effects);
         }
     }
 
