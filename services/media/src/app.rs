@@ -1,0 +1,98 @@
+//! One request: which route, which answer.
+
+use crate::{
+    MediaError, answer,
+    body::Pool,
+    counters::Counters,
+    file, page,
+    request_path::{self, Asked},
+};
+use axum::{Router, body::Body};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use std::sync::Arc;
+use tourbus_config::MediaConfig;
+use tourbus_mediaroot::MediaRoot;
+use tower::ServiceExt as _;
+
+/// What every request needs.
+pub(crate) struct App {
+    /// The media root.
+    pub(crate) root: MediaRoot,
+    /// Base URL of the master's front door.
+    pub(crate) main_url: String,
+    /// The content security policy of pages.
+    pub(crate) page_policy: HeaderValue,
+    /// What is counted.
+    pub(crate) counters: Arc<Counters>,
+    /// Buffers of streams.
+    pub(crate) pool: Arc<Pool>,
+    identity: String,
+    others: Router,
+}
+
+impl App {
+    /// From the configuration; `others` answers what is no media path.
+    pub(crate) fn new(config: &MediaConfig, others: Router) -> Result<Self, MediaError> {
+        let identity = serde_json::json!({
+            "server": config.server,
+            "version": env!("CARGO_PKG_VERSION"),
+        });
+        Ok(Self {
+            root: MediaRoot::new(&config.media_root),
+            main_url: config.cluster.main_url.clone(),
+            page_policy: page::policy(&config.cluster.main_domain)?,
+            counters: Arc::new(Counters::new()),
+            pool: Arc::default(),
+            identity: identity.to_string(),
+            others,
+        })
+    }
+
+    /// Answers a request; never fails.
+    pub(crate) async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+        let path = request.uri().path();
+        let ours = if let Some(rest) = path.strip_prefix("/artists/") {
+            Some(request_path::parse(rest))
+        } else {
+            None
+        };
+        let get = matches!(*request.method(), Method::GET | Method::HEAD);
+        let response = match ours {
+            Some(_) if !get => not_allowed(),
+            Some(Asked::File(slug, path)) => file::answer(self, &request, slug, path).await,
+            Some(Asked::Page(slug)) => page::answer(self, &request, slug).await,
+            Some(Asked::Nothing) => page::not_found(self),
+            Some(Asked::Malformed) => {
+                answer::sentence(StatusCode::BAD_REQUEST, "This is not a path of an artist's files.\n")
+            }
+            None => match request.uri().path() {
+                "/.well-known/tourbus" if get => self.identity(),
+                page::STYLE_PATH if get => page::style(),
+                _ => self.other(request).await,
+            },
+        };
+        self.counters.answered(response.status());
+        response
+    }
+
+    fn identity(&self) -> Response<Body> {
+        let mut response = answer::whole(StatusCode::OK, "application/json", self.identity.clone());
+        answer::set(&mut response, header::CACHE_CONTROL, "no-store");
+        response
+    }
+
+    async fn other(&self, request: Request<Incoming>) -> Response<Body> {
+        match self.others.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}
+
+fn not_allowed() -> Response<Body> {
+    let text = "Files can be read with GET and HEAD only.\n";
+    let mut response = answer::sentence(StatusCode::METHOD_NOT_ALLOWED, text);
+    answer::set(&mut response, header::ALLOW, "GET, HEAD");
+    response
+}

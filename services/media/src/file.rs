@@ -1,0 +1,147 @@
+//! A file of an artist's tree.
+
+use crate::{
+    answer,
+    app::App,
+    body::FileBody,
+    conditions::{self, Validators, Verdict},
+    kind,
+    range::Range,
+};
+use axum::body::Body;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use std::{io, sync::Arc};
+use tourbus_domain::Slug;
+use tourbus_mediaroot::serve::{Found, OpenFile, Patience};
+use tourbus_protocol::TreePath;
+
+/// What artists upload is not ours: shown as a document, it may do nothing but play.
+const POLICY: &str = "sandbox; default-src 'none'; media-src 'self'; img-src 'self'; \
+                      style-src 'unsafe-inline'";
+
+/// Answers with the file, a part of it, the way to its new home, or why not.
+pub(crate) async fn answer(
+    app: &Arc<App>,
+    request: &Request<Incoming>,
+    slug: Slug,
+    path: TreePath,
+) -> Response<Body> {
+    match open(app, &slug, &path).await {
+        Ok(Found::File(file)) => send(app, request, file, &path),
+        Ok(Found::Moved(home)) => answer::moved(&home, request.uri()),
+        Ok(Found::NoFile) => {
+            answer::sentence(StatusCode::NOT_FOUND, "The artist has no file of this name.\n")
+        }
+        Ok(Found::NoArtist) => {
+            answer::sentence(StatusCode::NOT_FOUND, "No artist of this name is on this server.\n")
+        }
+        Err(error) => failed(&error, &slug, &path),
+    }
+}
+
+async fn open(app: &Arc<App>, slug: &Slug, path: &TreePath) -> io::Result<Found> {
+    match app.root.open(slug, path, Patience::Cached) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            let (app, slug, path) = (Arc::clone(app), slug.clone(), path.clone());
+            tokio::task::spawn_blocking(move || app.root.open(&slug, &path, Patience::Disk))
+                .await
+                .map_err(io::Error::other)?
+        }
+        found => found,
+    }
+}
+
+/// The answer to a look-up that failed; the error itself is for the log.
+pub(crate) fn failed(error: &io::Error, slug: &Slug, path: &TreePath) -> Response<Body> {
+    tracing::warn!(%error, %slug, %path, "media.open_failed");
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => answer::sentence(
+            StatusCode::FORBIDDEN,
+            "The server may not read this file; its administrator can mend that.\n",
+        ),
+        io::ErrorKind::InvalidData => answer::sentence(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The server's record of this artist is damaged; its administrator can mend that.\n",
+        ),
+        _ => {
+            let text = "The server cannot open this file just now; please try again.\n";
+            let mut response = answer::sentence(StatusCode::SERVICE_UNAVAILABLE, text);
+            answer::set(&mut response, header::RETRY_AFTER, "1");
+            response
+        }
+    }
+}
+
+fn send(
+    app: &App,
+    request: &Request<Incoming>,
+    file: OpenFile,
+    path: &TreePath,
+) -> Response<Body> {
+    let validators = Validators::of(&file);
+    let verdict =
+        conditions::judge(request.method(), request.headers(), &validators, file.bytes);
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.reserve(12);
+    stamp(headers, &validators);
+    let bytes = file.bytes;
+    let (status, part) = match verdict {
+        Verdict::NotModified => (StatusCode::NOT_MODIFIED, None),
+        Verdict::Failed => (StatusCode::PRECONDITION_FAILED, Some((0, 0))),
+        Verdict::Send(Range::Unsatisfiable) => {
+            text(headers, header::CONTENT_RANGE, &format!("bytes */{bytes}"));
+            (StatusCode::RANGE_NOT_SATISFIABLE, Some((0, 0)))
+        }
+        Verdict::Send(Range::Whole) => (StatusCode::OK, Some((0, bytes))),
+        Verdict::Send(Range::Part { first, last }) => {
+            text(headers, header::CONTENT_RANGE, &format!("bytes {first}-{last}/{bytes}"));
+            (StatusCode::PARTIAL_CONTENT, Some((first, last - first + 1)))
+        }
+    };
+    if status.is_success() {
+        describe(headers, path);
+    }
+    if let Some((at, length)) = part {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        if length > 0 && request.method() != http::Method::HEAD {
+            let body = FileBody::new(file.fd, at, length, &app.pool, &app.counters);
+            *response.body_mut() = Body::new(body);
+        }
+    }
+    *response.status_mut() = status;
+    response
+}
+
+/// What a 200, a 206 and a 304 have in common.
+fn stamp(headers: &mut HeaderMap, validators: &Validators) {
+    text(headers, header::ETAG, &validators.etag);
+    text(headers, header::LAST_MODIFIED, &httpdate::fmt_http_date(validators.modified));
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=0, must-revalidate"),
+    );
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+}
+
+fn describe(headers: &mut HeaderMap, path: &TreePath) {
+    let name = path.as_bytes().rsplit(|b| *b == b'/').next().unwrap_or_default();
+    let media_type = kind::media_type(name);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    if !kind::is_inline(media_type) {
+        text(headers, header::CONTENT_DISPOSITION, &kind::attachment(name));
+    }
+}
+
+/// Adds a header made of visible ASCII.
+fn text(headers: &mut HeaderMap, name: http::HeaderName, value: &str) {
+    match HeaderValue::from_str(value) {
+        Ok(value) => {
+            headers.insert(name, value);
+        }
+        Err(error) => tracing::error!(%error, %name, "media.header_impossible"),
+    }
+}

@@ -1,0 +1,104 @@
+//! Accepting connections: limits, timeouts, and an end that lets streams finish.
+
+use crate::{MediaError, app::App, stall::StallGuard};
+use axum::Router;
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tourbus_config::MediaConfig;
+
+/// Connections at once; more wait in the kernel's backlog.
+const CONNECTIONS_MAX: usize = 4096;
+/// Longest wait for a request's head; also how long an idle connection is kept.
+const HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long streams may go on after the shutdown was asked for.
+const STREAMS_FINISH: Duration = Duration::from_secs(15);
+/// Pause after a failed accept: descriptors or memory have run out, and come back slowly.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Bound of a request's head, and of what is queued for a listener before the file is read on.
+const CONNECTION_BUFFER_BYTES: usize = 64 << 10;
+
+/// Serves on a bound listener until `shutdown`; `others` answers what is no media path
+/// (health and metrics).
+pub async fn serve(
+    listener: TcpListener,
+    config: &MediaConfig,
+    others: Router,
+    shutdown: CancellationToken,
+) -> Result<(), MediaError> {
+    let app = Arc::new(App::new(config, others)?);
+    let connections = TaskTracker::new();
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let next = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (slot, listener.accept().await)
+        };
+        let (slot, accepted) = tokio::select! {
+            () = shutdown.cancelled() => break,
+            next = next => next,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let connection = connection(stream, Arc::clone(&app), shutdown.clone());
+                connections.spawn(async move {
+                    connection.await;
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "media.accept_failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    // Each connection ends by itself within STREAMS_FINISH.
+    connections.wait().await;
+    Ok(())
+}
+
+async fn connection(stream: TcpStream, app: Arc<App>, shutdown: CancellationToken) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "media.nodelay_failed");
+    }
+    let service = service_fn(move |request| {
+        let app = Arc::clone(&app);
+        async move { Ok::<_, Infallible>(app.answer(request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WAIT_MAX)
+        .max_buf_size(CONNECTION_BUFFER_BYTES)
+        .serve_connection(TokioIo::new(StallGuard::new(stream)), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::time::timeout(STREAMS_FINISH, connection).await.ok()
+        }
+    };
+    match ended {
+        Some(Ok(())) => {}
+        // Listeners leave all the time; it is not worth more than this.
+        Some(Err(error)) => tracing::debug!(%error, "media.connection_ended"),
+        None => tracing::info!("media.stream_cut_by_shutdown"),
+    }
+}
+
+/// Lets this process open as many files as the system allows: a stream takes two descriptors.
+pub(crate) fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, current = limit.current, "media.descriptor_limit_not_raised");
+    }
+}
