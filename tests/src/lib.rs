@@ -1,1 +1,6 @@
-//! End to end: real broker, real database, real S3 server, real browser.
+//! What the end-to-end tests and benches stand on: clusters of real processes, a client of the
+//! API, trees that are hard to copy, and waiting that says what it last saw.
+
+pub mod api;
+pub mod tree;
+pub mod wait;

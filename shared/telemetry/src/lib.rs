@@ -1,6 +1,7 @@
 //! Logs, metrics and the health listener: the same on every process.
 
 mod health;
+pub mod hold;
 mod logs;
 
 pub use health::{Health, serve};

@@ -1,0 +1,59 @@
+//! Nobody who listens notices a move.
+
+use crate::support::{Artist, Cluster};
+use std::{sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
+use tourbus_tests::tree;
+
+const ARTISTS: u64 = 100;
+const LISTENERS: usize = 4;
+const SONG_BYTES: u64 = 200_000;
+
+/// Follows the front door like a browser, reads whole songs, compares every byte.
+async fn listen(
+    cluster: Arc<Cluster>,
+    artists: Arc<Vec<(Artist, Vec<u8>)>>,
+    first: usize,
+    stop: CancellationToken,
+) -> u64 {
+    let mut heard = 0;
+    let mut n = first;
+    while !stop.is_cancelled() {
+        let (artist, song) = &artists[n % artists.len()];
+        n += 7;
+        let got = cluster.hear(artist, "songs/00.mp3").await;
+        let got = got.unwrap_or_else(|e| panic!("{} could not be heard: {e:#}", artist.slug));
+        assert!(got == song.as_slice(), "{}: wrong bytes", artist.slug);
+        heard += 1;
+    }
+    heard
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hundred_artists_move_to_and_fro_and_no_song_is_missed() {
+    let cluster = Arc::new(Cluster::start("listeners").await);
+    let mut artists = Vec::new();
+    for n in 0..ARTISTS {
+        let make = |root: &std::path::Path| tree::plain(root, n, 1, SONG_BYTES);
+        let artist = cluster.add_artist("master", make).await;
+        let song = std::fs::read(cluster.tree("master", &artist).join("songs/00.mp3")).unwrap();
+        artists.push((artist, song));
+    }
+    let artists = Arc::new(artists);
+    let stop = CancellationToken::new();
+    let listeners: Vec<_> = (0..LISTENERS)
+        .map(|n| tokio::spawn(listen(cluster.clone(), artists.clone(), n * 25, stop.clone())))
+        .collect();
+    let all: Vec<Artist> = artists.iter().map(|(a, _)| a.clone()).collect();
+    for target in ["server2", "master", "server3", "server2"] {
+        let batch = cluster.move_all(&all, target).await;
+        cluster.wait_batch(&batch, Duration::from_secs(120)).await;
+    }
+    stop.cancel();
+    let mut heard = 0;
+    for listener in listeners {
+        heard += listener.await.unwrap();
+    }
+    assert!(heard > ARTISTS, "only {heard} songs were heard");
+    Arc::into_inner(cluster).unwrap().finish().await;
+}
