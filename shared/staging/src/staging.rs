@@ -50,11 +50,7 @@ pub trait Staging: Clone + Send + Sync + 'static {
     /// Readers see the old object or the new one, each whole, never a mixture. After an error
     /// (or a drop) the object may be absent, the old one, or the new one whole: a store may have
     /// taken it although the answer was lost. Putting the same again is harmless.
-    fn put(
-        &self,
-        key: &str,
-        body: Bytes,
-    ) -> impl Future<Output = Result<(), StagingError>> + Send;
+    fn put(&self, key: &str, body: Bytes) -> impl Future<Output = Result<(), StagingError>> + Send;
 
     /// The whole object.
     ///

@@ -96,8 +96,7 @@ pub(super) async fn missing(staging: &impl Staging) {
 pub(super) async fn too_large(staging: &impl Staging) {
     staging.put("limit/one", pattern(1001, 5)).await.expect("put");
     let got = staging.get("limit/one", 1000).await;
-    let refused =
-        matches!(got, Err(StagingError::TooLarge { bytes: 1001, bytes_max: 1000, .. }));
+    let refused = matches!(got, Err(StagingError::TooLarge { bytes: 1001, bytes_max: 1000, .. }));
     assert!(refused, "one byte more than the limit is TooLarge, not {got:?}");
     clean(staging, "limit", 1).await;
 }

@@ -26,8 +26,7 @@ impl S3Staging {
         T: Send,
         F: Future<Output = Result<T, StagingError>> + Send,
     {
-        let limit =
-            self.inner.request_timeout + Duration::from_secs(body_bytes / BYTES_PER_S_MIN);
+        let limit = self.inner.request_timeout + Duration::from_secs(body_bytes / BYTES_PER_S_MIN);
         let policy = ExponentialBuilder::new()
             .with_min_delay(RETRY_DELAY_MIN)
             .with_max_delay(RETRY_DELAY_MAX)

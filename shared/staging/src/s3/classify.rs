@@ -14,7 +14,11 @@ pub(super) struct Call<'a> {
 }
 
 impl S3Staging {
-    pub(super) fn classify<E>(&self, call: Call<'_>, error: &SdkError<E, HttpResponse>) -> StagingError
+    pub(super) fn classify<E>(
+        &self,
+        call: Call<'_>,
+        error: &SdkError<E, HttpResponse>,
+    ) -> StagingError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {

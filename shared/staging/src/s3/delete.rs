@@ -90,7 +90,8 @@ impl S3Staging {
             message: format!("cannot build a batch delete: {e}"),
             remedy: String::new(),
         };
-        let named = keys.iter().map(|key| ObjectIdentifier::builder().key(self.full_key(key)).build());
+        let named =
+            keys.iter().map(|key| ObjectIdentifier::builder().key(self.full_key(key)).build());
         let objects = named.collect::<Result<Vec<_>, _>>().map_err(invalid)?;
         let batch = Delete::builder().set_objects(Some(objects)).quiet(true).build();
         let answer = self
