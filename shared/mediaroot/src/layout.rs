@@ -10,8 +10,9 @@
 //!     incoming/<job id>/             the tree of a move that is arriving
 //!     retired/<job id>/tree/         the old copy of a move that has left
 //!     retired/<job id>/retired.json  whose it was, and when to purge it
+//!     retired/<job id>-stale/        likewise, of a tree that a promotion found in its place
 //!     jobs/<job id>/                 what the worker must remember of a running job
-//!     fences/<job id>.json           highest epochs seen; outlives the job
+//!     fences/<job id>/               highest epochs seen, and locks; outlives the job
 //! ```
 //!
 //! *Invariant:* a tree at `<artist id>` is whole. Trees that arrive are elsewhere until verified.
@@ -86,9 +87,30 @@ impl MediaRoot {
         self.hidden("jobs").join(job.to_string())
     }
 
-    /// Highest epochs seen of a job.
-    pub fn fence(&self, job: JobId) -> PathBuf {
-        self.hidden("fences").join(format!("{job}.json"))
+    /// The old copy of an artist's tree that a move found at its target, where it had no right
+    /// to be: a leftover of an earlier stay.
+    pub fn retired_stale(&self, job: JobId) -> PathBuf {
+        self.hidden("retired").join(format!("{job}-stale"))
+    }
+
+    /// What the worker must remember of all running jobs.
+    pub fn jobs_all(&self) -> PathBuf {
+        self.hidden("jobs")
+    }
+
+    /// All freezes.
+    pub fn freezes_all(&self) -> PathBuf {
+        self.hidden("freezes")
+    }
+
+    /// Held by the one process that cleans.
+    pub fn janitor_lock(&self) -> PathBuf {
+        self.hidden("janitor.lock")
+    }
+
+    /// Highest epochs seen of a job, and its steps' locks.
+    pub fn fence_dir(&self, job: JobId) -> PathBuf {
+        self.hidden("fences").join(job.to_string())
     }
 
     /// All fences.

@@ -1,9 +1,33 @@
 //! One server's media root on disk: artists' trees, and the hidden state beside them.
 //!
 //! Everything is on one file system, so that promotion and retirement are renames. See
-//! [`layout`] for the drawing.
+//! [`layout`] for the drawing. All of it blocks; none of it knows a runtime.
 
+pub mod atomic;
+mod beneath;
+mod error;
+mod fence;
+mod freeze;
+mod identity;
+mod janitor;
 pub mod layout;
+mod remove;
+mod retired;
 pub mod serve;
+mod setup;
+mod slugs;
+mod walk;
+mod write;
 
+pub use beneath::{Beneath, ReadFile};
+pub use error::RootError;
+pub use fence::{Entered, Entering, Fence, Ticket, Void};
+pub use freeze::{Freeze, FreezeError};
+pub use identity::Identity;
+pub use janitor::{Cleaned, FENCE_KEEP, FREEZE_KEEP, PROMOTED_KEEP, Promoted};
 pub use layout::MediaRoot;
+pub use remove::{Removal, remove_tree, rename_tree};
+pub use retired::Retired;
+pub use setup::Space;
+pub use walk::{WalkError, Walked, WalkedKind};
+pub use write::WriteFile;

@@ -66,7 +66,8 @@ fn the_walk_agrees_with_openat2() {
     let s = shop();
     let Place::Here(tree) = s.root.find(&s.slug, Patience::Disk).unwrap() else { panic!() };
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let names = ["songs/one.mp3", "songs/out", "songs/in", "dir-link/one.mp3", "none", "songs/none"];
+    let names =
+        ["songs/one.mp3", "songs/out", "songs/in", "dir-link/one.mp3", "none", "songs/none"];
     for name in names {
         let walked = absent(walk(tree.dir.as_fd(), Path::new(name), flags)).unwrap().is_some();
         let opened = tree.open(&path(name.as_bytes()), Patience::Disk).unwrap().is_some();

@@ -1,0 +1,140 @@
+//! What time alone cleans: old copies that are due, notes that nobody needs any more.
+//!
+//! Arriving trees and running jobs' notes are never removed by age: only their jobs know.
+
+use crate::{
+    MediaRoot,
+    atomic::{self, Durable},
+    error::{Doing, RootError, absent},
+    freeze::Freeze,
+    remove::remove_tree,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+use tourbus_domain::{ArtistId, JobId};
+
+/// Fences outlive every message: those expire after 7 days.
+pub const FENCE_KEEP: Duration = Duration::from_hours(8 * 24);
+/// How long a target remembers what it did for a move that it has promoted.
+pub const PROMOTED_KEEP: TimeDelta = TimeDelta::days(1);
+/// How long an expired freeze stands about.
+pub const FREEZE_KEEP: TimeDelta = TimeDelta::days(1);
+
+const PROMOTED: &str = "promoted.json";
+
+/// A job's note that its tree has been promoted here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promoted {
+    /// Whose tree.
+    pub artist: ArtistId,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// What one round removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cleaned {
+    /// Old copies.
+    pub retired: u64,
+    /// Fences.
+    pub fences: u64,
+    /// Notes of promoted moves.
+    pub jobs: u64,
+    /// Expired freezes.
+    pub freezes: u64,
+}
+
+impl MediaRoot {
+    /// Notes that this job's tree is promoted.
+    pub fn note_promoted(&self, job: JobId, note: &Promoted) -> Result<(), RootError> {
+        atomic::write_json(&self.job(job).join(PROMOTED), note, Durable::Yes)
+    }
+
+    /// Whether this job's tree is promoted.
+    pub fn promoted(&self, job: JobId) -> Result<Option<Promoted>, RootError> {
+        atomic::read_json(&self.job(job).join(PROMOTED))
+    }
+
+    /// Takes the note back.
+    pub fn unnote_promoted(&self, job: JobId) -> Result<bool, RootError> {
+        atomic::remove(&self.job(job).join(PROMOTED))
+    }
+
+    /// Cleans what is due. One process at a time; others return at once with nothing done.
+    /// `stop` is asked between directories of a purge.
+    pub fn clean(&self, now: DateTime<Utc>, stop: &dyn Fn() -> bool) -> Result<Cleaned, RootError> {
+        let path = self.janitor_lock();
+        let lock = fs::File::create(&path).doing("open", &path)?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Ok(Cleaned::default());
+        }
+        Ok(Cleaned {
+            retired: self.purge_retired(now, stop)?,
+            fences: self.clean_fences(now)?,
+            jobs: self.clean_promoted(now, stop)?,
+            freezes: self.clean_freezes(now)?,
+        })
+    }
+
+    fn clean_fences(&self, now: DateTime<Utc>) -> Result<u64, RootError> {
+        let oldest = SystemTime::from(now).checked_sub(FENCE_KEEP);
+        let mut cleaned = 0;
+        for dir in list(&self.fences_all())? {
+            let Ok(job) = dir.file_name().to_string_lossy().parse() else { continue };
+            if newest(&dir.path())? < oldest && self.fence(job).remove()? {
+                cleaned += 1;
+            }
+        }
+        Ok(cleaned)
+    }
+
+    fn clean_promoted(
+        &self,
+        now: DateTime<Utc>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<u64, RootError> {
+        let mut cleaned = 0;
+        for dir in list(&self.jobs_all())? {
+            let Ok(job) = dir.file_name().to_string_lossy().parse() else { continue };
+            if self.promoted(job)?.is_some_and(|p| p.at + PROMOTED_KEEP < now) {
+                remove_tree(&dir.path(), stop)?;
+                cleaned += 1;
+            }
+        }
+        Ok(cleaned)
+    }
+
+    fn clean_freezes(&self, now: DateTime<Utc>) -> Result<u64, RootError> {
+        let mut cleaned = 0;
+        for file in list(&self.freezes_all())? {
+            let path = file.path();
+            let freeze: Option<Freeze> = atomic::read_json(&path)?;
+            if freeze.is_some_and(|f| f.expires_at + FREEZE_KEEP < now) {
+                cleaned += u64::from(atomic::remove(&path)?);
+            }
+        }
+        Ok(cleaned)
+    }
+}
+
+fn list(dir: &Path) -> Result<Vec<fs::DirEntry>, RootError> {
+    let entries = fs::read_dir(dir).doing("list", dir)?;
+    entries.map(|e| e.doing("list", dir)).collect()
+}
+
+/// When anything in a directory last changed; `None` when it is gone.
+fn newest(dir: &Path) -> Result<Option<SystemTime>, RootError> {
+    let mut newest = None;
+    for file in absent(list(dir))?.unwrap_or_default() {
+        let path = file.path();
+        let changed = absent(file.metadata().and_then(|m| m.modified()).doing("examine", &path))?;
+        newest = newest.max(changed);
+    }
+    Ok(newest)
+}
