@@ -2,12 +2,49 @@
 //!
 //! Statements are checked when they run, not when they are compiled: no live database is needed
 //! to build. Reads for pages and the API are in files named after what they show; everything
-//! that changes a job goes through [`inputs`].
+//! that changes a job goes through [`Store::apply_inputs`].
 
+mod accounts;
+mod actions;
+mod artists;
+mod audit;
+mod batches;
 mod error;
+mod heartbeats;
+mod inputs;
+mod jobs;
+mod jobs_core;
 mod migrate;
+mod moves;
+mod notify;
+mod orders;
+mod outbox;
+mod rescue;
+mod servers;
+mod sessions;
+mod steps;
+mod tally;
+mod upkeep;
 
+pub use accounts::{Account, Role, UnknownRole, token_hash};
+pub use actions::BatchCancelled;
+pub use artists::{
+    ArtistCursor, ArtistKey, ArtistQuery, ArtistRow, ArtistSort, HomeRow, HomeTotals, Matching,
+    NewArtist, NewSong, SongRow,
+};
+pub use audit::AuditRow;
+pub use batches::{BatchProgress, BatchRow, RefusalRow};
 pub use error::StoreError;
+pub use heartbeats::{HeartbeatFrom, VoidTry};
+pub use inputs::{InputError, JOBS_PER_TRANSACTION_MAX, Outcome, Outcomes, Teller, Told};
+pub use jobs::{JobCounts, JobEventRow, JobGroup, JobQuery, JobRow, JobStepRow, NewestCursor};
+pub use moves::{MoveAnswer, MoveRequest, Once};
+pub use notify::{Changed, JobsListener, Listener};
+pub use outbox::{DueOrder, OutboxDepth, OutboxLease};
+pub use rescue::Suspect;
+pub use servers::{NewServer, ServerRow};
+pub use sessions::SESSION_TTL_S;
+pub use upkeep::{Claim, Pruned};
 
 use secrecy::ExposeSecret;
 use sqlx::{

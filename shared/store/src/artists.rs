@@ -1,0 +1,9 @@
+//! Artists and songs: lists that stay fast with many rows, and the bulk insert.
+
+mod filter;
+mod insert;
+mod list;
+
+pub use filter::{HomeTotals, Matching};
+pub use insert::{NewArtist, NewSong};
+pub use list::{ArtistCursor, ArtistKey, ArtistQuery, ArtistRow, ArtistSort, HomeRow, SongRow};

@@ -1,0 +1,104 @@
+//! Artists by the hundred: the demo, tests and imports.
+
+use crate::{Store, StoreError};
+use tourbus_domain::{ArtistId, ServerId, Slug};
+use uuid::Uuid;
+
+/// An artist to be made known; its tree must already be on its home server.
+#[derive(Debug, Clone)]
+pub struct NewArtist {
+    /// The artist.
+    pub id: ArtistId,
+    /// Its name in URLs.
+    pub slug: Slug,
+    /// Its name for people.
+    pub name: String,
+    /// The home server.
+    pub server_id: ServerId,
+    /// Plays, ever.
+    pub plays_total: u64,
+    /// Plays in the last 30 days.
+    pub plays_30d: u64,
+    /// Size of the tree.
+    pub bytes: u64,
+    /// Its songs, in the order of the artist's page.
+    pub songs: Vec<NewSong>,
+}
+
+/// A song of a [`NewArtist`].
+#[derive(Debug, Clone)]
+pub struct NewSong {
+    /// Title.
+    pub title: String,
+    /// Where it is in the artist's tree.
+    pub path: String,
+    /// Size.
+    pub bytes: u64,
+    /// Plays, ever.
+    pub plays_total: u64,
+}
+
+/// Artists in one statement; more are split, in one transaction all the same.
+const ARTISTS_PER_STATEMENT: usize = 5_000;
+
+fn column<T, U>(rows: &[T], of: impl Fn(&T) -> U) -> Vec<U> {
+    rows.iter().map(of).collect()
+}
+
+impl Store {
+    /// Inserts artists with their songs, all or none. An artist whose id or slug exists is an
+    /// error.
+    pub async fn insert_artists(&self, artists: &[NewArtist]) -> Result<(), StoreError> {
+        let mut tx = self.pool().begin().await?;
+        for part in artists.chunks(ARTISTS_PER_STATEMENT) {
+            insert_rows(&mut tx, part).await?;
+            insert_songs(&mut tx, part).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+async fn insert_rows(tx: &mut sqlx::PgConnection, artists: &[NewArtist]) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO artists (id, slug, name, server_id, plays_total, plays_30d, bytes, songs)
+         SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::bigint[],
+             $6::bigint[], $7::bigint[], $8::int[])",
+    )
+    .bind(column(artists, |a| a.id.0))
+    .bind(column(artists, |a| a.slug.as_str().to_owned()))
+    .bind(column(artists, |a| a.name.clone()))
+    .bind(column(artists, |a| a.server_id.0))
+    .bind(column(artists, |a| a.plays_total as i64))
+    .bind(column(artists, |a| a.plays_30d as i64))
+    .bind(column(artists, |a| a.bytes as i64))
+    .bind(column(artists, |a| a.songs.len() as i32))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn insert_songs(
+    tx: &mut sqlx::PgConnection,
+    artists: &[NewArtist],
+) -> Result<(), StoreError> {
+    let songs: Vec<(Uuid, i32, &NewSong)> = artists
+        .iter()
+        .flat_map(|a| a.songs.iter().enumerate().map(|(i, s)| (a.id.0, i as i32, s)))
+        .collect();
+    sqlx::query(
+        "INSERT INTO songs (id, artist_id, position, title, path, bytes, plays_total)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[],
+             $6::bigint[], $7::bigint[])",
+    )
+    .bind(column(&songs, |_| Uuid::now_v7()))
+    .bind(column(&songs, |s| s.0))
+    .bind(column(&songs, |s| s.1))
+    .bind(column(&songs, |s| s.2.title.clone()))
+    .bind(column(&songs, |s| s.2.path.clone()))
+    .bind(column(&songs, |s| s.2.bytes as i64))
+    .bind(column(&songs, |s| s.2.plays_total as i64))
+    .execute(tx)
+    .await?;
+    Ok(())
+}

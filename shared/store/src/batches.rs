@@ -1,0 +1,155 @@
+//! Batches, as pages and scripts see them.
+
+use crate::{NewestCursor, Store, StoreError};
+use chrono::{DateTime, Utc};
+use sqlx::FromRow;
+use tourbus_domain::{ArtistId, BatchId};
+use uuid::Uuid;
+
+/// What one person asked for in one go.
+#[derive(Debug, Clone, FromRow)]
+pub struct BatchRow {
+    /// The batch.
+    pub id: Uuid,
+    /// `move`.
+    pub kind: String,
+    /// Where its artists go.
+    pub target_server_id: Option<Uuid>,
+    /// Who asked: an email address.
+    pub requested_by: String,
+    /// Why, in that person's words.
+    pub reason: String,
+    /// Jobs in all.
+    pub jobs_total: i32,
+    /// Jobs that wait.
+    pub jobs_queued: i32,
+    /// Jobs that run, or are being undone.
+    pub jobs_running: i32,
+    /// Jobs that succeeded.
+    pub jobs_succeeded: i32,
+    /// Jobs that failed or are stuck.
+    pub jobs_failed: i32,
+    /// Jobs that were cancelled.
+    pub jobs_cancelled: i32,
+    /// Artists that were refused.
+    pub refused: i64,
+    /// When.
+    pub created_at: DateTime<Utc>,
+    /// When the last job ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// How far a batch is, added up from its jobs.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct BatchProgress {
+    /// The batch.
+    pub batch_id: Uuid,
+    /// Bytes that its jobs have to move.
+    pub bytes_total: i64,
+    /// Bytes that are at their target, verified.
+    pub bytes_done: i64,
+    /// When its first job began.
+    pub started_at: Option<DateTime<Utc>>,
+}
+
+/// An artist that a batch did not take.
+#[derive(Debug, Clone, FromRow)]
+pub struct RefusalRow {
+    /// The artist.
+    pub artist_id: Uuid,
+    /// Its name, if there is such an artist.
+    pub artist_name: Option<String>,
+    /// A stable name, as in the API.
+    pub reason: String,
+}
+
+macro_rules! batches {
+    ($rest:literal) => {
+        concat!(
+            "SELECT b.id, b.kind, b.target_server_id, b.requested_by, b.reason, b.jobs_total, \
+             b.jobs_queued, b.jobs_running, b.jobs_succeeded, b.jobs_failed, b.jobs_cancelled, \
+             (SELECT count(*) FROM refusals r WHERE r.batch_id = b.id) AS refused, \
+             b.created_at, b.finished_at FROM batches b ",
+            $rest
+        )
+    };
+}
+
+impl Store {
+    /// The newest batches, the newest first.
+    pub async fn batches(
+        &self,
+        after: Option<&NewestCursor>,
+        limit: u32,
+    ) -> Result<Vec<BatchRow>, StoreError> {
+        let rows = sqlx::query_as(batches!(
+            "WHERE $1::timestamptz IS NULL OR (b.created_at, b.id) < ($1, $2)
+             ORDER BY b.created_at DESC, b.id DESC LIMIT $3"
+        ))
+        .bind(after.map(|c| c.created_at))
+        .bind(after.map(|c| c.id))
+        .bind(i64::from(limit))
+        .fetch_all(self.pool())
+        .await?;
+        Ok(rows)
+    }
+
+    /// One batch.
+    pub async fn batch(&self, id: BatchId) -> Result<Option<BatchRow>, StoreError> {
+        let rows = self.batches_by_ids(&[id]).await?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// These batches, in no particular order.
+    pub async fn batches_by_ids(&self, ids: &[BatchId]) -> Result<Vec<BatchRow>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let rows = sqlx::query_as(batches!("WHERE b.id = ANY($1)"))
+            .bind(ids)
+            .fetch_all(self.pool())
+            .await?;
+        Ok(rows)
+    }
+
+    /// How far these batches are.
+    pub async fn batch_progress(&self, ids: &[BatchId]) -> Result<Vec<BatchProgress>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        // What succeeded is done whole; what ended otherwise has nothing left to do.
+        let rows = sqlx::query_as(
+            "SELECT batch_id,
+                    coalesce(sum(bytes_total) FILTER (
+                        WHERE state NOT IN ('failed', 'cancelled', 'stuck')), 0)::bigint
+                        AS bytes_total,
+                    coalesce(sum(CASE WHEN state = 'succeeded' THEN bytes_total
+                             ELSE least(bytes_done, bytes_total) END) FILTER (
+                        WHERE state NOT IN ('failed', 'cancelled', 'stuck')), 0)::bigint
+                        AS bytes_done,
+                    min(started_at) AS started_at
+             FROM jobs WHERE batch_id = ANY($1) GROUP BY batch_id",
+        )
+        .bind(ids)
+        .fetch_all(self.pool())
+        .await?;
+        Ok(rows)
+    }
+
+    /// The artists that a batch did not take, by id.
+    pub async fn refusals(
+        &self,
+        batch: BatchId,
+        after: Option<ArtistId>,
+        limit: u32,
+    ) -> Result<Vec<RefusalRow>, StoreError> {
+        let rows = sqlx::query_as(
+            "SELECT r.artist_id, a.name AS artist_name, r.reason
+             FROM refusals r LEFT JOIN artists a ON a.id = r.artist_id
+             WHERE r.batch_id = $1 AND ($2::uuid IS NULL OR r.artist_id > $2)
+             ORDER BY r.artist_id LIMIT $3",
+        )
+        .bind(batch.0)
+        .bind(after.map(|id| id.0))
+        .bind(i64::from(limit))
+        .fetch_all(self.pool())
+        .await?;
+        Ok(rows)
+    }
+}

@@ -1,0 +1,7 @@
+//! Jobs, as pages and scripts see them. What changes a job is in `moves` and `inputs`.
+
+mod list;
+mod timeline;
+
+pub use list::{JobCounts, JobGroup, JobQuery, JobRow, NewestCursor};
+pub use timeline::{JobEventRow, JobStepRow};

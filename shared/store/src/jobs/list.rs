@@ -1,0 +1,248 @@
+//! Lists of jobs, one key-set page at a time.
+
+use crate::{Store, StoreError};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{FromRow, Postgres, QueryBuilder, Row};
+use tourbus_domain::{BatchId, JobId, MoveState, ServerId};
+use uuid::Uuid;
+
+/// Where a page of a list, the newest first, ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewestCursor {
+    /// When the last row was made.
+    pub created_at: DateTime<Utc>,
+    /// Its id.
+    pub id: Uuid,
+}
+
+/// States that people think of as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobGroup {
+    /// Waits on a lane.
+    Waiting,
+    /// Runs, or is being undone.
+    Running,
+    /// Succeeded.
+    Moved,
+    /// Failed or is stuck.
+    Failed,
+    /// Cancelled.
+    Cancelled,
+}
+
+impl JobGroup {
+    /// Every group, as a person looks for them: what needs eyes first.
+    pub const ALL: [Self; 5] =
+        [Self::Running, Self::Failed, Self::Waiting, Self::Moved, Self::Cancelled];
+
+    /// The states in it.
+    pub const fn states(self) -> &'static [MoveState] {
+        use MoveState as S;
+        match self {
+            Self::Waiting => &[S::Queued],
+            Self::Running => &[S::Copying, S::Syncing, S::Cutover, S::Retiring, S::RollingBack],
+            Self::Moved => &[S::Succeeded],
+            Self::Failed => &[S::Failed, S::Stuck],
+            Self::Cancelled => &[S::Cancelled],
+        }
+    }
+
+    /// The stable name, as in a page's URL.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Moved => "moved",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The group of this name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|g| g.as_str() == text)
+    }
+
+    /// The group a state is in.
+    pub fn of(state: MoveState) -> Self {
+        Self::ALL.into_iter().find(|g| g.states().contains(&state)).unwrap_or(Self::Running)
+    }
+}
+
+/// How many jobs of a batch are in each state; states without jobs are left out.
+pub type JobCounts = Vec<(MoveState, u64)>;
+
+/// Which jobs.
+#[derive(Debug, Clone, Default)]
+pub struct JobQuery {
+    /// Of this batch.
+    pub batch_id: Option<BatchId>,
+    /// In one of these states; empty means any.
+    pub states: Vec<MoveState>,
+    /// Of this kind.
+    pub kind: Option<String>,
+    /// From or to this server.
+    pub server_id: Option<ServerId>,
+    /// After this row.
+    pub after: Option<NewestCursor>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// A job as pages and scripts see it.
+#[derive(Debug, Clone, FromRow)]
+pub struct JobRow {
+    /// The job.
+    pub id: Uuid,
+    /// What asked for it.
+    pub batch_id: Uuid,
+    /// `move`.
+    pub kind: String,
+    /// A `MoveState`'s name.
+    pub state: String,
+    /// The artist.
+    pub artist_id: Uuid,
+    /// The artist's name.
+    pub artist_name: String,
+    /// The artist's name in URLs.
+    pub artist_slug: String,
+    /// From where.
+    pub source_server_id: Uuid,
+    /// To where.
+    pub target_server_id: Uuid,
+    /// Files found so far.
+    pub files_total: i64,
+    /// Size of the tree; before the walk has ended, as last known.
+    pub bytes_total: i64,
+    /// Bytes in the staging bucket.
+    pub bytes_staged: i64,
+    /// Bytes at the target, verified.
+    pub bytes_done: i64,
+    /// Somebody asked to stop it.
+    pub cancel_requested: bool,
+    /// Whether it overtakes the backlog.
+    pub express: bool,
+    /// Why it failed, or what it last tripped over.
+    pub error: Option<Value>,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+    /// When a worker began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+const COLUMNS: &str = "SELECT j.id, j.batch_id, j.kind, j.state, j.artist_id, \
+     a.name AS artist_name, a.slug AS artist_slug, j.source_server_id, j.target_server_id, \
+     j.files_total, j.bytes_total, j.bytes_staged, j.bytes_done, j.cancel_requested, \
+     EXISTS (SELECT FROM steps s WHERE s.job_id = j.id AND s.kind = 'export' \
+             AND s.lane = 'express') AS express, \
+     j.error, j.created_at, j.started_at, j.finished_at, j.updated_at \
+     FROM jobs j JOIN artists a ON a.id = j.artist_id";
+
+/// What needs eyes first: running, then failed, waiting, done, cancelled.
+const RANK: &str = "CASE j.state WHEN 'failed' THEN 1 WHEN 'stuck' THEN 1 WHEN 'queued' THEN 2 \
+     WHEN 'succeeded' THEN 3 WHEN 'cancelled' THEN 4 ELSE 0 END";
+
+fn push_states(sql: &mut QueryBuilder<Postgres>, states: &[MoveState]) {
+    if !states.is_empty() {
+        let states: Vec<String> = states.iter().map(|s| s.as_str().to_owned()).collect();
+        sql.push(" AND j.state = ANY(").push_bind(states).push(")");
+    }
+}
+
+impl Store {
+    /// Jobs, the newest first.
+    pub async fn jobs(&self, query: &JobQuery) -> Result<Vec<JobRow>, StoreError> {
+        let mut sql = QueryBuilder::new(COLUMNS);
+        sql.push(" WHERE true");
+        if let Some(batch) = query.batch_id {
+            sql.push(" AND j.batch_id = ").push_bind(batch.0);
+        }
+        push_states(&mut sql, &query.states);
+        if let Some(kind) = &query.kind {
+            sql.push(" AND j.kind = ").push_bind(kind.clone());
+        }
+        if let Some(server) = query.server_id {
+            sql.push(" AND (j.source_server_id = ").push_bind(server.0);
+            sql.push(" OR j.target_server_id = ").push_bind(server.0).push(")");
+        }
+        if let Some(after) = query.after {
+            sql.push(" AND (j.created_at, j.id) < (").push_bind(after.created_at);
+            sql.push(", ").push_bind(after.id).push(")");
+        }
+        sql.push(" ORDER BY j.created_at DESC, j.id DESC LIMIT ");
+        sql.push_bind(i64::from(query.limit));
+        Ok(sql.build_query_as().persistent(false).fetch_all(self.pool()).await?)
+    }
+
+    /// Jobs of one batch, what needs eyes first; then by id. States change between two pages,
+    /// so a page may show a job twice or skip one: it is for looking, not for scripts.
+    pub async fn batch_jobs(
+        &self,
+        batch: BatchId,
+        states: &[MoveState],
+        offset: u32,
+        limit: u32,
+    ) -> Result<Vec<JobRow>, StoreError> {
+        // The page is chosen on the narrow rows, and only then joined.
+        let mut sql = QueryBuilder::new(COLUMNS);
+        sql.push(" WHERE j.id = ANY(ARRAY(SELECT j.id FROM jobs j WHERE j.batch_id = ");
+        sql.push_bind(batch.0);
+        push_states(&mut sql, states);
+        sql.push(" ORDER BY ").push(RANK).push(", j.id LIMIT ").push_bind(i64::from(limit));
+        sql.push(" OFFSET ").push_bind(i64::from(offset));
+        sql.push(")) ORDER BY ").push(RANK).push(", j.id");
+        Ok(sql.build_query_as().persistent(false).fetch_all(self.pool()).await?)
+    }
+
+    /// One job.
+    pub async fn job(&self, id: JobId) -> Result<Option<JobRow>, StoreError> {
+        let rows = self.jobs_by_ids(&[id]).await?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// These jobs, in no particular order.
+    pub async fn jobs_by_ids(&self, ids: &[JobId]) -> Result<Vec<JobRow>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let mut sql = QueryBuilder::new(COLUMNS);
+        sql.push(" WHERE j.id = ANY(").push_bind(ids).push(")");
+        Ok(sql.build_query_as().fetch_all(self.pool()).await?)
+    }
+
+    /// How many jobs of a batch are in each state.
+    pub async fn batch_counts(&self, batch: BatchId) -> Result<JobCounts, StoreError> {
+        let rows =
+            sqlx::query("SELECT state, count(*) AS n FROM jobs WHERE batch_id = $1 GROUP BY state")
+                .bind(batch.0)
+                .fetch_all(self.pool())
+                .await?;
+        rows.iter()
+            .map(|row| {
+                let state: String = row.try_get("state")?;
+                let state =
+                    state.parse().map_err(|e: tourbus_domain::move_state::UnknownState| {
+                        StoreError::undecodable("jobs", e)
+                    })?;
+                let n: i64 = row.try_get("n")?;
+                Ok((state, n.unsigned_abs()))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_is_in_exactly_one_group() {
+        for state in MoveState::ALL {
+            let n = JobGroup::ALL.iter().filter(|g| g.states().contains(&state)).count();
+            assert_eq!(n, 1, "{state}");
+        }
+    }
+}
