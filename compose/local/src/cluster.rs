@@ -1,0 +1,270 @@
+//! One cluster: web, coordinator, and the workers and media services of each server.
+
+use crate::{
+    ClusterPorts, Credentials, DataDir, Endpoints, LocalError, Logs, Overrides, Secrets,
+    Supervisor,
+    config::{self, Process, Writer},
+    files, people,
+    probe::Probe,
+    supervisor::ChildSpec,
+};
+use secrecy::SecretString;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tourbus_config::DatabaseConfig;
+use tourbus_domain::{ServerId, Slug};
+use tourbus_store::{NewServer, Store};
+
+/// Longest wait for a service to say that it is ready.
+const READY_MAX: Duration = Duration::from_mins(1);
+/// Connections that the cluster's own handle on the database may use.
+const STORE_CONNECTIONS: u32 = 4;
+
+/// A server of the cluster.
+#[derive(Debug, Clone)]
+pub struct ServerSpec {
+    /// Its name in hosts, queues and paths.
+    pub slug: Slug,
+    /// Its name for people.
+    pub name: String,
+    /// How many workers it has.
+    pub workers: usize,
+}
+
+impl ServerSpec {
+    /// A server with one worker, named like its slug with a capital.
+    pub fn new(slug: Slug) -> Self {
+        let text = slug.as_str();
+        let name = text[..1].to_uppercase() + &text[1..];
+        Self { slug, name, workers: 1 }
+    }
+
+    pub(crate) fn worker_process(&self, n: usize) -> String {
+        format!("worker-{}-{}", self.slug, n + 1)
+    }
+}
+
+/// What to start.
+#[derive(Clone)]
+pub struct ClusterSpec {
+    /// Where the cluster keeps `config/`, `servers/<slug>/media/`, `secrets.json`,
+    /// `credentials.json` and `processes.json`.
+    pub data_dir: PathBuf,
+    /// Where its processes listen.
+    pub ports: ClusterPorts,
+    /// Its PostgreSQL database, RabbitMQ virtual host and staging prefix.
+    pub endpoints: Endpoints,
+    /// Its servers; the first is the master, and where new artists go.
+    pub servers: Vec<ServerSpec>,
+    /// How many artists the demo makes if the database has none; `None` makes none.
+    pub demo_artists: Option<usize>,
+    /// The `tourbus` binary that runs every process.
+    pub tourbus_binary: PathBuf,
+    /// Settings laid over the generated configurations.
+    pub overrides: Overrides,
+    /// Where the processes' lines go.
+    pub logs: Logs,
+}
+
+/// A server of a running cluster.
+#[derive(Debug, Clone)]
+pub struct ServerView {
+    /// Its id in the database.
+    pub id: ServerId,
+    /// Its slug.
+    pub slug: Slug,
+    /// Its media root.
+    pub media_root: PathBuf,
+    /// Where its media service listens; send the host name of `url` in `Host`.
+    pub media_address: std::net::SocketAddr,
+    /// Its base URL, as browsers use it.
+    pub url: String,
+}
+
+/// A running cluster. Dropping it kills its processes; [`Cluster::stop`] is gentle.
+pub struct Cluster {
+    dir: Arc<DataDir>,
+    supervisor: Supervisor,
+    endpoints: Endpoints,
+    processes: Vec<Process>,
+    servers: Vec<ServerView>,
+    credentials: Credentials,
+    main_url: String,
+    ports: ClusterPorts,
+    store: Store,
+}
+
+impl Cluster {
+    /// Starts a cluster under a supervisor of its own, and waits until every process is ready:
+    /// database and virtual host made, migrated, topology declared, servers, admin and demo there.
+    pub async fn start(spec: ClusterSpec) -> Result<Self, LocalError> {
+        let dir = Arc::new(DataDir::open(&spec.data_dir)?);
+        let file = dir.path().join("processes.json");
+        let supervisor = Supervisor::new(Some(file), spec.logs.clone());
+        Self::start_in(dir, supervisor, spec).await
+    }
+
+    pub(crate) async fn start_in(
+        dir: Arc<DataDir>,
+        supervisor: Supervisor,
+        spec: ClusterSpec,
+    ) -> Result<Self, LocalError> {
+        if !spec.tourbus_binary.is_file() {
+            return Err(LocalError::NoBinary(spec.tourbus_binary));
+        }
+        spec.ports.check_free(&spec.servers)?;
+        let secrets = Secrets::ensure(dir.path())?;
+        let config_dir = dir.sub("config")?;
+        let writer = Writer { spec: &spec, secrets: &secrets, dir: config_dir, data: dir.path() };
+        let processes = writer.write_all()?;
+        spec.endpoints.prepare().await?;
+        let store = connect(&spec.endpoints).await?;
+        supervisor.say("tourbus", "migrating the database");
+        store.migrate().await?;
+        let servers = ensure_servers(&store, &writer).await?;
+        let url = format!("http://127.0.0.1:{}", spec.ports.web);
+        let credentials = people::ensure(&store, dir.path(), &url, &secrets).await?;
+        let endpoints = spec.endpoints.clone();
+        let main_url = config::main_url(spec.ports.web);
+        let cluster = Self {
+            dir,
+            supervisor,
+            endpoints,
+            processes,
+            servers,
+            credentials,
+            main_url,
+            ports: spec.ports,
+            store,
+        };
+        cluster.start_processes(&spec.tourbus_binary).await?;
+        Ok(cluster)
+    }
+
+    async fn start_processes(&self, tourbus: &Path) -> Result<(), LocalError> {
+        for process in &self.processes {
+            let spec = ChildSpec::new(&process.name, tourbus)
+                .args([process.role, "--config"])
+                .args([&process.config]);
+            self.supervisor.start(spec);
+        }
+        for process in &self.processes {
+            self.ready(&process.name).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the process's `/readyz` answers 200.
+    pub async fn ready(&self, name: &str) -> Result<(), LocalError> {
+        let process = self.processes.iter().find(|p| p.name == name);
+        let process = process.ok_or_else(|| LocalError::NotRunning(name.to_owned()))?;
+        let probe = Probe::Http(format!("http://{}/readyz", process.health));
+        self.supervisor.ready(name, &probe, READY_MAX).await
+    }
+
+    /// Base URL of web by address, for our own processes: `http://127.0.0.1:<port>`.
+    pub fn url(&self) -> &str {
+        &self.credentials.url
+    }
+
+    /// Base URL of web as browsers use it: `http://tourbus.localhost:<port>`.
+    pub fn main_url(&self) -> &str {
+        &self.main_url
+    }
+
+    /// The first admin and its API token.
+    pub const fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Its servers, in the order of the specification.
+    pub fn servers(&self) -> &[ServerView] {
+        &self.servers
+    }
+
+    /// One server.
+    pub fn server(&self, slug: &str) -> Option<&ServerView> {
+        self.servers.iter().find(|s| s.slug.as_str() == slug)
+    }
+
+    /// A handle on its database.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Where its processes listen.
+    pub const fn ports(&self) -> &ClusterPorts {
+        &self.ports
+    }
+
+    /// Its real parts.
+    pub const fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    /// The supervisor of its processes: to pause, resume, signal, and wait for restarts.
+    pub const fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
+    /// Its data directory, absolute.
+    pub fn data_dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A process's generated configuration file.
+    pub fn config_path(&self, name: &str) -> Option<&Path> {
+        self.processes.iter().find(|p| p.name == name).map(|p| p.config.as_path())
+    }
+
+    /// A process's id, while it runs.
+    pub fn pid(&self, name: &str) -> Option<u32> {
+        self.supervisor.pid(name)
+    }
+
+    /// `kill -9`; the process is restarted.
+    pub fn kill(&self, name: &str) -> Result<(), LocalError> {
+        self.supervisor.kill(name)
+    }
+
+    /// Stops its processes gently. The parts it stands on keep running.
+    pub async fn stop(self) -> Result<(), LocalError> {
+        let names: Vec<_> = self.processes.iter().map(|p| p.name.clone()).collect();
+        let stopped = self.supervisor.remove(&names).await;
+        self.store.close().await;
+        stopped
+    }
+}
+
+async fn connect(endpoints: &Endpoints) -> Result<Store, LocalError> {
+    let url = SecretString::from(endpoints.database.url());
+    let config = DatabaseConfig { url, connections_max: STORE_CONNECTIONS };
+    Ok(Store::connect(&config).await?)
+}
+
+async fn ensure_servers(store: &Store, writer: &Writer<'_>) -> Result<Vec<ServerView>, LocalError> {
+    let mut views = Vec::new();
+    for (at, server) in writer.spec.servers.iter().enumerate() {
+        let port = writer.spec.ports.media[at];
+        let url = config::server_url(server, at == 0, port);
+        let new = NewServer {
+            id: ServerId::new(),
+            slug: server.slug.clone(),
+            name: server.name.clone(),
+            ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            url: url.clone(),
+            is_master: at == 0,
+            is_default: at == 0,
+        };
+        let id = store.ensure_server(new).await?;
+        let media_root = writer.media_root(server);
+        files::make_dir(&media_root)?;
+        let media_address = (Ipv4Addr::LOCALHOST, port).into();
+        views.push(ServerView { id, slug: server.slug.clone(), media_root, media_address, url });
+    }
+    Ok(views)
+}

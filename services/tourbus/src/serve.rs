@@ -1,0 +1,30 @@
+//! Running one service until it is asked to stop.
+
+use crate::{args::Service, signals};
+use anyhow::Context;
+use serde::de::DeserializeOwned;
+use std::{path::Path, process::ExitCode};
+
+pub async fn run(service: Service) -> anyhow::Result<ExitCode> {
+    let (shutdown, _) = signals::watch()?;
+    match service {
+        Service::Media(file) => {
+            let config = read(&file.config)?;
+            tourbus_media::run(config, shutdown).await.context("the media service stopped")?;
+        }
+        Service::Staging(file) => {
+            let config = read(&file.config)?;
+            tourbus_staging_server::run(config, shutdown)
+                .await
+                .context("the staging server stopped")?;
+        }
+        Service::Web(_) | Service::Coordinator(_) | Service::Worker(_) => {
+            anyhow::bail!("this build has no such service yet")
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+    Ok(tourbus_config::load(path)?)
+}
