@@ -1,0 +1,9 @@
+//! End to end on real parts. Run with `make test`.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(missing_docs, reason = "tests are named after what they prove")]
+
+mod faults;
+mod house;
+mod listeners;
+mod moves;
+mod support;
