@@ -72,10 +72,14 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error as E;
         match &error {
-            E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed
-            | E::BeginFailed => Self::Unavailable(error),
+            E::Io(_)
+            | E::Tls(_)
+            | E::PoolTimedOut
+            | E::PoolClosed
+            | E::WorkerCrashed
+            | E::BeginFailed
             // What a server says while it dies can end in the middle of a message.
-            E::Protocol(_) => Self::Unavailable(error),
+            | E::Protocol(_) => Self::Unavailable(error),
             E::Database(report) => {
                 let code = report.code().unwrap_or_default();
                 match code.get(..2) {

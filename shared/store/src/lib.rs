@@ -57,7 +57,7 @@ use tourbus_config::DatabaseConfig;
 /// Longest wait for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long [`Store::connect`] waits for a database that is starting.
-const CONNECT_WAIT_MAX: Duration = Duration::from_secs(60);
+const CONNECT_WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// The database. Cheap to clone; all clones share one pool.
 #[derive(Clone, Debug)]

@@ -1,0 +1,88 @@
+//! What people ask of jobs and batches that exist.
+
+use crate::{InputError, Outcome, Store, StoreError, Teller, Told};
+use tourbus_domain::{BatchId, Input, JobId, MoveSettings};
+use uuid::Uuid;
+
+/// What came of cancelling a batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BatchCancelled {
+    /// Jobs that are being undone now.
+    pub cancelled: u64,
+    /// Jobs that could not be cancelled any more: past their cutover.
+    pub too_late: u64,
+}
+
+impl Store {
+    /// Cancels a job: it is undone, and its artist set free.
+    pub async fn cancel_job(
+        &self,
+        id: JobId,
+        actor: &str,
+    ) -> Result<Result<Outcome, InputError>, StoreError> {
+        self.ask(id, Input::Cancel, actor).await
+    }
+
+    /// Lets a queued job overtake the backlog.
+    pub async fn express_job(
+        &self,
+        id: JobId,
+        actor: &str,
+    ) -> Result<Result<Outcome, InputError>, StoreError> {
+        self.ask(id, Input::Express, actor).await
+    }
+
+    /// Tries a job again that failed, was cancelled, or is stuck. Refused when another job holds
+    /// the artist, or the artist no longer lives on the job's source.
+    pub async fn retry_job(
+        &self,
+        id: JobId,
+        actor: &str,
+    ) -> Result<Result<Outcome, InputError>, StoreError> {
+        self.ask(id, Input::Retry, actor).await
+    }
+
+    /// Cancels every job of a batch that is not past its cutover.
+    pub async fn cancel_batch(
+        &self,
+        batch: BatchId,
+        actor: &str,
+    ) -> Result<BatchCancelled, StoreError> {
+        let ids: Vec<Uuid> = sqlx::query_scalar(
+            "SELECT id FROM jobs WHERE batch_id = $1 \
+                 AND state IN ('queued', 'copying', 'syncing', 'cutover') ORDER BY id",
+        )
+        .bind(batch.0)
+        .fetch_all(self.pool())
+        .await?;
+        let told: Vec<Told> = ids
+            .into_iter()
+            .map(|id| Told {
+                job_id: JobId(id),
+                input: Input::Cancel,
+                by: Teller::Person(actor.to_owned()),
+            })
+            .collect();
+        let mut answer = BatchCancelled::default();
+        // None of the settings has a part in what a cancel sends.
+        for outcome in self.apply_inputs(&told, &MoveSettings::default()).await? {
+            match outcome {
+                Ok(_) => answer.cancelled += 1,
+                Err(_) => answer.too_late += 1,
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn ask(
+        &self,
+        job_id: JobId,
+        input: Input,
+        actor: &str,
+    ) -> Result<Result<Outcome, InputError>, StoreError> {
+        let told = [Told { job_id, input, by: Teller::Person(actor.to_owned()) }];
+        // None of the settings has a part in what these inputs send.
+        let mut outcomes = self.apply_inputs(&told, &MoveSettings::default()).await?;
+        Ok(outcomes.pop().unwrap_or(Err(InputError::UnknownJob)))
+    }
+}

@@ -1,0 +1,224 @@
+//! Applying inputs in memory. Nothing here touches the database.
+
+use super::{InputError, Outcome, Outcomes, Teller, Told};
+use crate::{
+    StoreError,
+    jobs_core::{Ground, Held},
+    orders,
+    outbox::NewOrder,
+};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use tourbus_domain::move_job::{Applied, Context};
+use tourbus_domain::{Effect, ErrorClass, Input, JobId, MoveSettings, MoveState, StepRef};
+use uuid::Uuid;
+
+/// The inputs of one transaction, and what becomes of them. May be applied again after a
+/// rollback: nothing is carried over.
+pub(super) struct Work<'a> {
+    pub(super) jobs: &'a [Uuid],
+    settings: &'a MoveSettings,
+    /// Per job, its inputs and their places in the request.
+    inputs: HashMap<JobId, Vec<(usize, &'a Told)>>,
+    outcomes: HashMap<usize, Result<Outcome, InputError>>,
+    pub(super) touched: Vec<Touched>,
+}
+
+/// A job with what must be written for it.
+pub(super) struct Touched {
+    pub(super) held: Held,
+    pub(super) orders: Vec<NewOrder>,
+    pub(super) notes: Vec<Note>,
+    pub(super) cut_over: bool,
+    pub(super) release: bool,
+}
+
+impl Touched {
+    /// A finished job that is to run again needs its artist back.
+    pub(super) fn acquires(&self) -> bool {
+        self.held.before.state.is_final() && !self.held.job.state.is_final()
+    }
+}
+
+/// A line of a job's timeline.
+pub(super) struct Note {
+    pub(super) name: &'static str,
+    pub(super) detail: Value,
+    /// Who asked, when it was a person: goes to the audit log too.
+    pub(super) actor: Option<String>,
+}
+
+impl<'a> Work<'a> {
+    /// Of all that was told, what concerns these jobs (sorted).
+    pub(super) fn pick(told: &'a [Told], jobs: &'a [Uuid], settings: &'a MoveSettings) -> Self {
+        let mut inputs: HashMap<JobId, Vec<(usize, &Told)>> = HashMap::new();
+        for (place, one) in told.iter().enumerate() {
+            if jobs.binary_search(&one.job_id.0).is_ok() {
+                inputs.entry(one.job_id).or_default().push((place, one));
+            }
+        }
+        Self { jobs, settings, inputs, outcomes: HashMap::new(), touched: Vec::new() }
+    }
+
+    pub(super) const fn settings(&self) -> &MoveSettings {
+        self.settings
+    }
+
+    pub(super) fn apply(&mut self, held: Vec<Held>, ground: &Ground) -> Result<(), StoreError> {
+        self.outcomes.clear();
+        self.touched.clear();
+        for one in held {
+            let inputs = self.inputs.get(&one.job.id).map_or(&[][..], Vec::as_slice);
+            let mut touched = Touched {
+                held: one,
+                orders: Vec::new(),
+                notes: Vec::new(),
+                cut_over: false,
+                release: false,
+            };
+            for (place, told) in inputs {
+                let outcome = touched.take(told, ground, self.settings)?;
+                self.outcomes.insert(*place, outcome);
+            }
+            touched.drop_overtaken_orders();
+            self.touched.push(touched);
+        }
+        Ok(())
+    }
+
+    /// Takes back everything of the jobs for which `why` gives a reason.
+    pub(super) fn fail_where(&mut self, why: impl Fn(&Touched) -> Option<InputError>) {
+        let (inputs, outcomes) = (&self.inputs, &mut self.outcomes);
+        self.touched.retain(|touched| {
+            let Some(error) = why(touched) else { return true };
+            for (place, _) in inputs.get(&touched.held.job.id).into_iter().flatten() {
+                outcomes.insert(*place, Err(error.clone()));
+            }
+            false
+        });
+    }
+
+    pub(super) fn fail_all(&mut self, message: &str) {
+        for (place, _) in self.inputs.values().flatten() {
+            self.outcomes.insert(*place, Err(InputError::Broken(message.to_owned())));
+        }
+        self.touched.clear();
+    }
+
+    /// Puts the outcomes in their places. Inputs of unknown jobs keep what stands there.
+    pub(super) fn report(self, outcomes: &mut Outcomes) {
+        for (place, outcome) in self.outcomes {
+            outcomes[place] = outcome;
+        }
+    }
+}
+
+impl Touched {
+    fn take(
+        &mut self,
+        told: &Told,
+        ground: &Ground,
+        settings: &MoveSettings,
+    ) -> Result<Result<Outcome, InputError>, StoreError> {
+        if let Teller::Server(slug) = &told.by
+            && let Some(step) = step_of(&told.input)
+            && let Some(known) = self.held.job.steps.get(&step.key)
+            && ground.server(known.server_id)?.slug != *slug
+        {
+            return Ok(Err(InputError::NotItsStep(slug.clone())));
+        }
+        let ctx = Context { now: ground.now, unit: rand::random(), settings: settings.clone() };
+        let attempts = self.attempts(&told.input);
+        let Applied { effects, ignored } = match self.held.job.apply(&told.input, &ctx) {
+            Ok(applied) => applied,
+            Err(illegal) => return Ok(Err(illegal.into())),
+        };
+        if !ignored {
+            self.note_input(told, attempts);
+        }
+        for effect in effects {
+            self.keep(&effect, ground, settings)?;
+        }
+        Ok(Ok(Outcome { ignored, state: self.held.job.state }))
+    }
+
+    fn keep(
+        &mut self,
+        effect: &Effect,
+        ground: &Ground,
+        settings: &MoveSettings,
+    ) -> Result<(), StoreError> {
+        match *effect {
+            Effect::Send(key) => {
+                if let Some(step) = self.held.job.steps.get(&key) {
+                    let order = orders::of_step(&self.held, step, ground, settings)?;
+                    self.orders.push(order);
+                }
+            }
+            Effect::Void { server_id, floor } => {
+                self.orders.push(orders::of_void(&self.held, server_id, floor, ground)?);
+            }
+            Effect::CutOver => self.cut_over = true,
+            Effect::ReleaseArtist => self.release = true,
+            Effect::StateChanged { from, to } => {
+                if to == MoveState::Stuck {
+                    tracing::error!(job = %self.held.job.id, "move.stuck");
+                }
+                let detail = json!({ "from": from, "to": to });
+                self.notes.push(Note { name: "state_changed", detail, actor: None });
+            }
+        }
+        Ok(())
+    }
+
+    /// A try that a later input of the same transaction has made void need not be sent.
+    fn drop_overtaken_orders(&mut self) {
+        let job = &self.held.job;
+        self.orders.retain(|order| {
+            order.order == tourbus_protocol::Order::VoidV1
+                || job.is_live(&StepRef { job_id: job.id, key: order.key, epoch: order.epoch })
+        });
+    }
+
+    fn attempts(&self, input: &Input) -> u32 {
+        step_of(input).and_then(|s| self.held.job.steps.get(&s.key)).map_or(0, |s| s.attempts + 1)
+    }
+
+    fn note_input(&mut self, told: &Told, attempts: u32) {
+        let actor = match &told.by {
+            Teller::Person(name) => Some(name.clone()),
+            Teller::Server(_) | Teller::Coordinator => None,
+        };
+        let (name, detail) = match &told.input {
+            Input::Failed { step, error } => {
+                if error.class == ErrorClass::Fatal {
+                    tracing::error!(job = %step.job_id, step = %step.key.kind, %error, "move.fatal");
+                }
+                ("step_failed", json!({ "step": step, "attempt": attempts, "error": error }))
+            }
+            Input::Rescue(step) => ("step_rescued", json!({ "step": step, "attempt": attempts })),
+            Input::Cancel => ("cancel_requested", json!({ "by": actor })),
+            Input::Express => ("express_requested", json!({ "by": actor })),
+            Input::Retry => ("retry_requested", json!({ "by": actor })),
+            Input::Started(_)
+            | Input::Progress { .. }
+            | Input::Staged { .. }
+            | Input::Done { .. }
+            | Input::Yielded(_) => return,
+        };
+        self.notes.push(Note { name, detail, actor });
+    }
+}
+
+const fn step_of(input: &Input) -> Option<&StepRef> {
+    match input {
+        Input::Started(step)
+        | Input::Progress { step, .. }
+        | Input::Staged { step, .. }
+        | Input::Done { step, .. }
+        | Input::Yielded(step)
+        | Input::Failed { step, .. }
+        | Input::Rescue(step) => Some(step),
+        Input::Cancel | Input::Express | Input::Retry => None,
+    }
+}

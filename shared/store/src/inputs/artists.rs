@@ -1,0 +1,119 @@
+//! What a job's inputs do to its artist: home and hold.
+
+use super::{InputError, apply::Work};
+use crate::StoreError;
+use sqlx::PgConnection;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// Home server and holding job of an artist.
+type Place = (Uuid, Option<Uuid>);
+
+/// Locks the artists that change, and takes back the jobs that may not change theirs: a cutover
+/// of an artist that the job does not hold, or a retry that another job or home stands against.
+pub(super) async fn check(conn: &mut PgConnection, work: &mut Work<'_>) -> Result<(), StoreError> {
+    let concerned = work.touched.iter().filter(|t| t.cut_over || t.release || t.acquires());
+    let mut ids: Vec<Uuid> = concerned.map(|t| t.held.job.artist_id.0).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    ids.sort_unstable();
+    let rows: Vec<(Uuid, Uuid, Option<Uuid>)> = sqlx::query_as(
+        "SELECT id, server_id, operating_job_id FROM artists WHERE id = ANY($1) \
+         ORDER BY id FOR NO KEY UPDATE",
+    )
+    .bind(&ids)
+    .fetch_all(&mut *conn)
+    .await?;
+    let places: HashMap<Uuid, Place> = rows.into_iter().map(|(id, s, j)| (id, (s, j))).collect();
+    work.fail_where(|touched| {
+        let job = &touched.held.job;
+        let (home, holder) = *places.get(&job.artist_id.0)?;
+        if touched.acquires() {
+            if holder.is_some_and(|h| h != job.id.0) {
+                return Some(InputError::ArtistHeld);
+            }
+            return (home != job.source_id.0).then_some(InputError::HomeChanged);
+        }
+        if touched.cut_over && (home != job.source_id.0 || holder != Some(job.id.0)) {
+            let job = job.id;
+            tracing::error!(%job, %home, ?holder, "move.cutover_refused: it does not hold the artist");
+            return Some(InputError::Broken("it does not hold its artist".to_owned()));
+        }
+        None
+    });
+    lock_servers(conn, work).await
+}
+
+/// Cutovers change the counters of two servers each, by a trigger: lock them in order first.
+async fn lock_servers(conn: &mut PgConnection, work: &Work<'_>) -> Result<(), StoreError> {
+    let jobs = work.touched.iter().filter(|t| t.cut_over).map(|t| &t.held.job);
+    let servers: Vec<Uuid> = jobs.flat_map(|j| [j.source_id.0, j.target_id.0]).collect();
+    if !servers.is_empty() {
+        sqlx::query("SELECT FROM servers WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE")
+            .bind(servers)
+            .execute(conn)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Changes homes, gives artists free, takes them back. The rows are locked and checked.
+pub(super) async fn write(conn: &mut PgConnection, work: &Work<'_>) -> Result<(), StoreError> {
+    cut_over(conn, work).await?;
+    let release = work.touched.iter().filter(|t| t.release);
+    let (artists, jobs): (Vec<Uuid>, Vec<Uuid>) =
+        release.map(|t| (t.held.job.artist_id.0, t.held.job.id.0)).unzip();
+    if !artists.is_empty() {
+        sqlx::query(
+            "UPDATE artists a SET operating_job_id = NULL \
+             FROM UNNEST($1::uuid[], $2::uuid[]) AS u(artist, job) \
+             WHERE a.id = u.artist AND a.operating_job_id = u.job",
+        )
+        .bind(artists)
+        .bind(jobs)
+        .execute(&mut *conn)
+        .await?;
+    }
+    let acquire = work.touched.iter().filter(|t| t.acquires());
+    let (artists, jobs): (Vec<Uuid>, Vec<Uuid>) =
+        acquire.map(|t| (t.held.job.artist_id.0, t.held.job.id.0)).unzip();
+    if !artists.is_empty() {
+        sqlx::query(
+            "UPDATE artists a SET operating_job_id = u.job \
+             FROM UNNEST($1::uuid[], $2::uuid[]) AS u(artist, job) WHERE a.id = u.artist",
+        )
+        .bind(artists)
+        .bind(jobs)
+        .execute(conn)
+        .await?;
+    }
+    Ok(())
+}
+
+/// The pivot.
+async fn cut_over(conn: &mut PgConnection, work: &Work<'_>) -> Result<(), StoreError> {
+    let jobs: Vec<_> = work.touched.iter().filter(|t| t.cut_over).map(|t| &t.held.job).collect();
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let changed = sqlx::query(
+        "UPDATE artists a SET server_id = u.target, bytes = u.bytes \
+         FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[]) \
+             AS u(artist, source, target, job, bytes) \
+         WHERE a.id = u.artist AND a.server_id = u.source AND a.operating_job_id = u.job",
+    )
+    .bind(jobs.iter().map(|j| j.artist_id.0).collect::<Vec<_>>())
+    .bind(jobs.iter().map(|j| j.source_id.0).collect::<Vec<_>>())
+    .bind(jobs.iter().map(|j| j.target_id.0).collect::<Vec<_>>())
+    .bind(jobs.iter().map(|j| j.id.0).collect::<Vec<_>>())
+    .bind(jobs.iter().map(|j| j.totals.bytes as i64).collect::<Vec<_>>())
+    .execute(conn)
+    .await?
+    .rows_affected();
+    if changed == jobs.len() as u64 {
+        return Ok(());
+    }
+    let message = format!("{} cutovers changed {changed} artists", jobs.len());
+    Err(StoreError::Undecodable { table: "artists", message })
+}

@@ -1,0 +1,101 @@
+//! Writing a transaction's changes, in bulk.
+
+use super::apply::{Note, Touched, Work};
+use crate::{
+    StoreError,
+    jobs_core::{self, Ground, Held, column},
+    notify, outbox, steps,
+    tally::Tally,
+};
+use sqlx::{PgConnection, types::Json};
+use tourbus_domain::{JobId, Step};
+use uuid::Uuid;
+
+/// Writes everything; the caller commits.
+pub(super) async fn all(
+    conn: &mut PgConnection,
+    work: &mut Work<'_>,
+    ground: &Ground,
+) -> Result<(), StoreError> {
+    tracing::trace!(jobs = work.touched.len(), now = %ground.now, settings = ?work.settings(), "inputs.write");
+    let orders: Vec<_> =
+        work.touched.iter_mut().flat_map(|t| std::mem::take(&mut t.orders)).collect();
+    artists_and_timeline(conn, work).await?;
+    let begun_anew: Vec<Uuid> = work
+        .touched
+        .iter()
+        .filter(|t| t.held.before.steps.keys().any(|k| !t.held.job.steps.contains_key(k)))
+        .map(|t| t.held.job.id.0)
+        .collect();
+    steps::forget(conn, &begun_anew).await?;
+    let changed: Vec<(JobId, &Step)> =
+        work.touched.iter().flat_map(|t| changed_steps(t, &begun_anew)).collect();
+    steps::save(conn, &changed).await?;
+    outbox::owe(conn, &orders).await?;
+    let held: Vec<Held> = std::mem::take(&mut work.touched).into_iter().map(|t| t.held).collect();
+    let jobs = jobs_core::save(conn, &held).await?;
+    let mut tally = Tally::default();
+    for one in &held {
+        tally.count(one);
+    }
+    let batches = tally.save(conn).await?;
+    notify::changed(conn, &jobs, &batches).await
+}
+
+async fn artists_and_timeline(conn: &mut PgConnection, work: &Work<'_>) -> Result<(), StoreError> {
+    super::artists::write(conn, work).await?;
+    let notes: Vec<(Uuid, &Note)> = work
+        .touched
+        .iter()
+        .flat_map(|t| t.notes.iter().map(move |n| (t.held.job.id.0, n)))
+        .collect();
+    timeline(conn, &notes).await?;
+    audit(conn, &notes).await
+}
+
+fn changed_steps<'a>(touched: &'a Touched, anew: &[Uuid]) -> Vec<(JobId, &'a Step)> {
+    let (job, before) = (&touched.held.job, &touched.held.before);
+    let anew = anew.contains(&job.id.0);
+    job.steps
+        .values()
+        .filter(|step| anew || before.steps.get(&step.key) != Some(*step))
+        .map(|step| (job.id, step))
+        .collect()
+}
+
+async fn timeline(conn: &mut PgConnection, notes: &[(Uuid, &Note)]) -> Result<(), StoreError> {
+    if notes.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = notes.iter().collect();
+    sqlx::query(
+        "INSERT INTO job_events (job_id, name, detail) \
+         SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::jsonb[])",
+    )
+    .bind(column(&rows, |(job, _)| *job))
+    .bind(column(&rows, |(_, note)| note.name))
+    .bind(column(&rows, |(_, note)| Json(&note.detail)))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// What people asked for.
+async fn audit(conn: &mut PgConnection, notes: &[(Uuid, &Note)]) -> Result<(), StoreError> {
+    let rows: Vec<_> =
+        notes.iter().filter_map(|(job, n)| n.actor.as_ref().map(|a| (job, a, n.name))).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = rows.iter().collect();
+    sqlx::query(
+        "INSERT INTO audit_log (actor, action, object) \
+         SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[])",
+    )
+    .bind(column(&rows, |(_, actor, _)| actor.as_str()))
+    .bind(column(&rows, |(_, _, name)| *name))
+    .bind(column(&rows, |(job, _, _)| format!("job:{job}")))
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Moves under lock: loaded whole, changed in memory by the domain, written back in bulk.
+
+use crate::{StoreError, steps};
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgConnection, types::Json};
+use std::collections::{BTreeMap, HashMap};
+use tourbus_domain::{
+    ArtistId, BatchId, JobError, JobId, MoveJob, MoveState, ServerId, Slug, Totals,
+};
+use tourbus_protocol::ArtistRef;
+use uuid::Uuid;
+
+/// A move whose row this transaction has locked.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub batch_id: BatchId,
+    pub artist: ArtistRef,
+    /// As the database has it.
+    pub before: MoveJob,
+    /// As it shall be.
+    pub job: MoveJob,
+}
+
+/// What orders need to know of a server.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerRef {
+    pub slug: Slug,
+    pub url: String,
+}
+
+/// All servers, and the database's time: read after the locks are held, so that no wait for a
+/// lock makes it stale. The database's clock is the only one that decides anything.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    pub now: DateTime<Utc>,
+    pub servers: HashMap<ServerId, ServerRef>,
+}
+
+impl Ground {
+    pub(crate) fn server(&self, id: ServerId) -> Result<&ServerRef, StoreError> {
+        self.servers.get(&id).ok_or_else(|| StoreError::undecodable("servers", format!("no {id}")))
+    }
+}
+
+#[derive(FromRow)]
+struct JobRow {
+    id: Uuid,
+    batch_id: Uuid,
+    state: String,
+    artist_id: Uuid,
+    artist_slug: String,
+    source_server_id: Uuid,
+    target_server_id: Uuid,
+    epoch: i64,
+    floor: i64,
+    round: i32,
+    files_total: i64,
+    bytes_total: i64,
+    bytes_staged: i64,
+    bytes_done: i64,
+    cancel_requested: bool,
+    error: Option<Json<JobError>>,
+}
+
+impl TryFrom<JobRow> for Held {
+    type Error = StoreError;
+    fn try_from(row: JobRow) -> Result<Self, StoreError> {
+        let bad = |message: String| StoreError::undecodable("jobs", message);
+        let state: MoveState = row.state.parse().map_err(|e| bad(format!("{}: {e}", row.id)))?;
+        let slug: Slug = row.artist_slug.parse().map_err(|e| bad(format!("{}: {e}", row.id)))?;
+        let before = MoveJob {
+            id: JobId(row.id),
+            artist_id: ArtistId(row.artist_id),
+            source_id: ServerId(row.source_server_id),
+            target_id: ServerId(row.target_server_id),
+            state,
+            epoch: row.epoch as u64,
+            floor: row.floor as u64,
+            round: row.round as u32,
+            totals: Totals { files: row.files_total as u64, bytes: row.bytes_total as u64 },
+            bytes_staged: row.bytes_staged as u64,
+            bytes_done: row.bytes_done as u64,
+            cancel_requested: row.cancel_requested,
+            error: row.error.map(|e| e.0),
+            steps: BTreeMap::new(),
+        };
+        let artist = ArtistRef { id: before.artist_id, slug };
+        Ok(Self { batch_id: BatchId(row.batch_id), artist, job: before.clone(), before })
+    }
+}
+
+/// Locks these jobs, in the order of their ids, and loads them with their steps. Ids that name
+/// no job are left out.
+pub(crate) async fn lock(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Held>, StoreError> {
+    let rows: Vec<JobRow> = sqlx::query_as(
+        "SELECT j.id, j.batch_id, j.state, j.artist_id, a.slug AS artist_slug, \
+             j.source_server_id, j.target_server_id, j.epoch, j.floor, j.round, j.files_total, \
+             j.bytes_total, j.bytes_staged, j.bytes_done, j.cancel_requested, j.error \
+         FROM jobs j JOIN artists a ON a.id = j.artist_id \
+         WHERE j.id = ANY($1) ORDER BY j.id FOR NO KEY UPDATE OF j",
+    )
+    .bind(ids)
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut held: Vec<Held> = rows.into_iter().map(Held::try_from).collect::<Result<_, _>>()?;
+    let mut steps = steps::load(conn, ids).await?;
+    for one in &mut held {
+        one.before.steps = steps.remove(&one.job.id).unwrap_or_default();
+        one.job.steps.clone_from(&one.before.steps);
+    }
+    Ok(held)
+}
+
+/// Reads the servers and the time.
+pub(crate) async fn ground(conn: &mut PgConnection) -> Result<Ground, StoreError> {
+    let now = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut *conn).await?;
+    let rows: Vec<(Uuid, String, String)> =
+        sqlx::query_as("SELECT id, slug, url FROM servers").fetch_all(conn).await?;
+    let mut servers = HashMap::with_capacity(rows.len());
+    for (id, slug, url) in rows {
+        let slug = slug.parse().map_err(|e| StoreError::undecodable("servers", e))?;
+        servers.insert(ServerId(id), ServerRef { slug, url });
+    }
+    Ok(Ground { now, servers })
+}
+
+/// Writes back the jobs' own rows; only those that have changed. Returns which.
+pub(crate) async fn save(conn: &mut PgConnection, held: &[Held]) -> Result<Vec<Uuid>, StoreError> {
+    let changed: Vec<&MoveJob> =
+        held.iter().filter(|h| head(&h.job) != head(&h.before)).map(|h| &h.job).collect();
+    if changed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = changed.iter().map(|j| j.id.0).collect();
+    let written = sqlx::query(
+        "UPDATE jobs j SET state = u.state, epoch = u.epoch, floor = u.floor, round = u.round, \
+             files_total = u.files_total, bytes_total = u.bytes_total, \
+             bytes_staged = u.bytes_staged, bytes_done = u.bytes_done, \
+             cancel_requested = u.cancel_requested, error = u.error, updated_at = now(), \
+             started_at = CASE \
+                 WHEN u.state = 'queued' THEN NULL \
+                 WHEN u.state IN ('copying', 'syncing', 'cutover', 'retiring') \
+                     THEN COALESCE(j.started_at, now()) \
+                 ELSE j.started_at END, \
+             finished_at = CASE WHEN u.final THEN COALESCE(j.finished_at, now()) END \
+         FROM UNNEST($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::int[], $6::bigint[], \
+                 $7::bigint[], $8::bigint[], $9::bigint[], $10::boolean[], $11::jsonb[], \
+                 $12::boolean[]) \
+             AS u(id, state, epoch, floor, round, files_total, bytes_total, bytes_staged, \
+                 bytes_done, cancel_requested, error, final) \
+         WHERE j.id = u.id",
+    )
+    .bind(&ids)
+    .bind(column(&changed, |j| j.state.as_str()))
+    .bind(column(&changed, |j| j.epoch as i64))
+    .bind(column(&changed, |j| j.floor as i64))
+    .bind(column(&changed, |j| j.round as i32))
+    .bind(column(&changed, |j| j.totals.files as i64))
+    .bind(column(&changed, |j| j.totals.bytes as i64))
+    .bind(column(&changed, |j| j.bytes_staged as i64))
+    .bind(column(&changed, |j| j.bytes_done as i64))
+    .bind(column(&changed, |j| j.cancel_requested))
+    .bind(column(&changed, |j| j.error.clone().map(Json)))
+    .bind(column(&changed, |j| j.state.is_final()))
+    .execute(conn)
+    .await?;
+    debug_assert_eq!(written.rows_affected(), ids.len() as u64, "the rows are locked");
+    Ok(ids)
+}
+
+/// One column of a bulk statement.
+pub(crate) fn column<'a, R, T>(rows: &[&'a R], get: impl Fn(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(|row| get(row)).collect()
+}
+
+/// All that a job's own row holds.
+fn head(job: &MoveJob) -> impl PartialEq + '_ {
+    (
+        (job.state, job.epoch, job.floor, job.round, job.totals),
+        (job.bytes_staged, job.bytes_done, job.cancel_requested, &job.error),
+    )
+}

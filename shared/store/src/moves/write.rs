@@ -1,0 +1,180 @@
+//! Writing an admitted request: batch, jobs, steps, outbox, refusals, holds.
+
+use super::{
+    MoveRequest,
+    admit::{Admitted, Verdict},
+};
+use crate::{
+    StoreError,
+    jobs_core::column,
+    notify,
+    outbox::{self, NewOrder},
+    steps,
+};
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use sqlx::{PgConnection, types::Json};
+use tourbus_domain::move_job::Context;
+use tourbus_domain::{BatchId, JobId, MoveJob, MoveSettings, Step, Totals};
+use tourbus_protocol::Order;
+
+/// Writes everything; the caller commits.
+pub(super) async fn all(
+    conn: &mut PgConnection,
+    request: &MoveRequest,
+    verdict: &Verdict,
+    now: DateTime<Utc>,
+) -> Result<BatchId, StoreError> {
+    let batch_id = BatchId::new();
+    // Nothing that the settings steer happens at the first try of an export.
+    let ctx = Context { now, unit: 0.0, settings: MoveSettings::default() };
+    let jobs: Vec<(MoveJob, &Admitted)> = verdict
+        .accepted
+        .iter()
+        .map(|a| {
+            let totals = Totals { files: 0, bytes: a.bytes };
+            let (id, target) = (JobId::new(), request.target);
+            let (job, _) =
+                MoveJob::new(id, a.artist.id, a.source_id, target, totals, request.express, &ctx);
+            (job, a)
+        })
+        .collect();
+    insert_batch(conn, batch_id, request, &jobs).await?;
+    insert_jobs(conn, batch_id, &jobs).await?;
+    let first: Vec<(JobId, &Step)> =
+        jobs.iter().flat_map(|(j, _)| j.steps.values().map(move |s| (j.id, s))).collect();
+    steps::save(conn, &first).await?;
+    let orders: Vec<NewOrder> = jobs.iter().flat_map(|(j, a)| orders(j, a)).collect();
+    outbox::owe(conn, &orders).await?;
+    hold(conn, &jobs).await?;
+    insert_refusals(conn, batch_id, verdict).await?;
+    audit(conn, batch_id, request, verdict).await?;
+    notify::changed(conn, &[], &[batch_id.0]).await?;
+    Ok(batch_id)
+}
+
+fn orders(job: &MoveJob, admitted: &Admitted) -> impl Iterator<Item = NewOrder> {
+    job.steps.values().map(|step| NewOrder {
+        server: admitted.source_slug.clone(),
+        lane: step.lane,
+        job_id: job.id,
+        key: step.key,
+        epoch: step.epoch,
+        floor: job.floor,
+        order: Order::ExportV1 { artist: admitted.artist.clone() },
+        run_after: step.run_after,
+    })
+}
+
+async fn insert_batch(
+    conn: &mut PgConnection,
+    id: BatchId,
+    request: &MoveRequest,
+    jobs: &[(MoveJob, &Admitted)],
+) -> Result<(), StoreError> {
+    let bytes: u64 = jobs.iter().map(|(j, _)| j.totals.bytes).sum();
+    sqlx::query(
+        "INSERT INTO batches (id, kind, target_server_id, account_id, requested_by, reason, \
+             jobs_total, jobs_queued, bytes_total) VALUES ($1, 'move', $2, $3, $4, $5, $6, $6, $7)",
+    )
+    .bind(id.0)
+    .bind(request.target.0)
+    .bind(request.account_id)
+    .bind(&request.requested_by)
+    .bind(&request.reason)
+    .bind(jobs.len() as i32)
+    .bind(bytes as i64)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn insert_jobs(
+    conn: &mut PgConnection,
+    batch: BatchId,
+    jobs: &[(MoveJob, &Admitted)],
+) -> Result<(), StoreError> {
+    let rows: Vec<&MoveJob> = jobs.iter().map(|(j, _)| j).collect();
+    sqlx::query(
+        "INSERT INTO jobs (id, batch_id, kind, state, artist_id, source_server_id, \
+             target_server_id, epoch, bytes_total) \
+         SELECT id, $1, 'move', state, artist, source, target, epoch, bytes \
+         FROM UNNEST($2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], \
+             $8::bigint[]) AS u(id, state, artist, source, target, epoch, bytes)",
+    )
+    .bind(batch.0)
+    .bind(column(&rows, |j| j.id.0))
+    .bind(column(&rows, |j| j.state.as_str()))
+    .bind(column(&rows, |j| j.artist_id.0))
+    .bind(column(&rows, |j| j.source_id.0))
+    .bind(column(&rows, |j| j.target_id.0))
+    .bind(column(&rows, |j| j.epoch as i64))
+    .bind(column(&rows, |j| j.totals.bytes as i64))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// From here on the artists are held by their jobs.
+async fn hold(conn: &mut PgConnection, jobs: &[(MoveJob, &Admitted)]) -> Result<(), StoreError> {
+    let rows: Vec<&MoveJob> = jobs.iter().map(|(j, _)| j).collect();
+    let held = sqlx::query(
+        "UPDATE artists a SET operating_job_id = u.job \
+         FROM UNNEST($1::uuid[], $2::uuid[]) AS u(artist, job) \
+         WHERE a.id = u.artist AND a.operating_job_id IS NULL",
+    )
+    .bind(column(&rows, |j| j.artist_id.0))
+    .bind(column(&rows, |j| j.id.0))
+    .execute(conn)
+    .await?
+    .rows_affected();
+    if held == rows.len() as u64 {
+        return Ok(());
+    }
+    let message = format!("{} jobs hold {held} artists", rows.len());
+    Err(StoreError::Undecodable { table: "artists", message })
+}
+
+async fn insert_refusals(
+    conn: &mut PgConnection,
+    batch: BatchId,
+    verdict: &Verdict,
+) -> Result<(), StoreError> {
+    if verdict.refused.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = verdict.refused.iter().collect();
+    sqlx::query(
+        "INSERT INTO refusals (batch_id, artist_id, reason) \
+         SELECT $1, * FROM UNNEST($2::uuid[], $3::text[])",
+    )
+    .bind(batch.0)
+    .bind(column(&rows, |(artist, _)| artist.0))
+    .bind(column(&rows, |(_, refusal)| refusal.as_str()))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn audit(
+    conn: &mut PgConnection,
+    batch: BatchId,
+    request: &MoveRequest,
+    verdict: &Verdict,
+) -> Result<(), StoreError> {
+    let detail = json!({
+        "target_server_id": request.target,
+        "accepted": verdict.accepted.len(),
+        "refused": verdict.refused.len(),
+        "express": request.express,
+        "reason": request.reason,
+    });
+    sqlx::query("INSERT INTO audit_log (actor, action, object, detail) VALUES ($1, $2, $3, $4)")
+        .bind(&request.requested_by)
+        .bind("moves_queued")
+        .bind(format!("batch:{batch}"))
+        .bind(Json(detail))
+        .execute(conn)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! From a step to the order that a worker gets.
+
+use crate::{
+    StoreError,
+    jobs_core::{Ground, Held},
+    outbox::NewOrder,
+};
+use tourbus_domain::{Epoch, Lane, MoveSettings, ServerId, Step, StepKey, StepKind};
+use tourbus_protocol::Order;
+
+/// The outbox row of a step's current try.
+pub(crate) fn of_step(
+    held: &Held,
+    step: &Step,
+    ground: &Ground,
+    settings: &MoveSettings,
+) -> Result<NewOrder, StoreError> {
+    let artist = held.artist.clone();
+    let input = || {
+        step.input.clone().ok_or_else(|| {
+            let which = format!("{} {}/{} has no input", held.job.id, step.key.kind, step.key.seq);
+            StoreError::undecodable("steps", which)
+        })
+    };
+    let order = match step.key.kind {
+        StepKind::Export => Order::ExportV1 { artist },
+        StepKind::Import => Order::ImportV1 { artist, segment: input()? },
+        StepKind::Sync => {
+            Order::SyncV1 { artist, round: step.key.seq, freeze_lease_s: settings.freeze_lease_s }
+        }
+        StepKind::Promote => Order::PromoteV1 { artist, manifest: input()? },
+        StepKind::Retire => Order::RetireV1 {
+            artist,
+            new_home_url: ground.server(held.job.target_id)?.url.clone(),
+            keep_s: settings.retired_keep_s,
+        },
+        StepKind::AbandonImport => Order::AbandonImportV1 { artist },
+        StepKind::AbandonExport => Order::AbandonExportV1 { artist },
+    };
+    Ok(NewOrder {
+        server: ground.server(step.server_id)?.slug.clone(),
+        lane: step.lane,
+        job_id: held.job.id,
+        key: step.key,
+        epoch: step.epoch,
+        floor: held.job.floor,
+        order,
+        run_after: step.run_after,
+    })
+}
+
+/// The outbox row that tells a server's workers to stop every try below `floor`. The try that it
+/// names is one below it: no step has that epoch any more.
+pub(crate) fn of_void(
+    held: &Held,
+    server_id: ServerId,
+    floor: Epoch,
+    ground: &Ground,
+) -> Result<NewOrder, StoreError> {
+    Ok(NewOrder {
+        server: ground.server(server_id)?.slug.clone(),
+        lane: Lane::Upkeep,
+        job_id: held.job.id,
+        key: StepKey { kind: StepKind::Export, seq: 0 },
+        epoch: floor.saturating_sub(1),
+        floor,
+        order: Order::VoidV1,
+        run_after: ground.now,
+    })
+}

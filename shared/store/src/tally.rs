@@ -1,0 +1,94 @@
+//! The counters of batches, kept by deltas in the transaction that changes the jobs.
+
+use crate::{StoreError, jobs_core::Held};
+use sqlx::PgConnection;
+use std::collections::BTreeMap;
+use tourbus_domain::{MoveJob, MoveState};
+use uuid::Uuid;
+
+/// What one batch's counters change by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Delta {
+    queued: i64,
+    running: i64,
+    succeeded: i64,
+    failed: i64,
+    cancelled: i64,
+    bytes_total: i64,
+    bytes_done: i64,
+}
+
+/// The changes of one transaction.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    batches: BTreeMap<Uuid, Delta>,
+}
+
+impl Delta {
+    fn add(&mut self, job: &MoveJob, sign: i64) {
+        let counter = match job.state {
+            MoveState::Queued => &mut self.queued,
+            MoveState::Copying
+            | MoveState::Syncing
+            | MoveState::Cutover
+            | MoveState::Retiring
+            | MoveState::RollingBack => &mut self.running,
+            MoveState::Succeeded => &mut self.succeeded,
+            MoveState::Failed | MoveState::Stuck => &mut self.failed,
+            MoveState::Cancelled => &mut self.cancelled,
+        };
+        *counter += sign;
+        self.bytes_total += sign * job.totals.bytes as i64;
+        self.bytes_done += sign * job.bytes_done as i64;
+    }
+}
+
+impl Tally {
+    /// Counts what has changed of one job.
+    pub(crate) fn count(&mut self, held: &Held) {
+        let delta = self.batches.entry(held.batch_id.0).or_default();
+        delta.add(&held.before, -1);
+        delta.add(&held.job, 1);
+    }
+
+    /// Writes the changes, in the order of the batches' ids. Returns which have changed.
+    pub(crate) async fn save(self, conn: &mut PgConnection) -> Result<Vec<Uuid>, StoreError> {
+        let rows: Vec<(Uuid, Delta)> =
+            self.batches.into_iter().filter(|(_, d)| *d != Delta::default()).collect();
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<Uuid> = rows.iter().map(|(id, _)| *id).collect();
+        let column = |get: fn(&Delta) -> i64| rows.iter().map(|(_, d)| get(d)).collect::<Vec<_>>();
+        sqlx::query("SELECT FROM batches WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE")
+            .bind(&ids)
+            .execute(&mut *conn)
+            .await?;
+        sqlx::query(
+            "UPDATE batches b SET jobs_queued = b.jobs_queued + u.queued, \
+                 jobs_running = b.jobs_running + u.running, \
+                 jobs_succeeded = b.jobs_succeeded + u.succeeded, \
+                 jobs_failed = b.jobs_failed + u.failed, \
+                 jobs_cancelled = b.jobs_cancelled + u.cancelled, \
+                 bytes_total = b.bytes_total + u.bytes_total, \
+                 bytes_done = b.bytes_done + u.bytes_done, \
+                 finished_at = CASE WHEN b.jobs_queued + u.queued + b.jobs_running + u.running = 0 \
+                     THEN COALESCE(b.finished_at, now()) END \
+             FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], \
+                 $6::bigint[], $7::bigint[], $8::bigint[]) \
+                 AS u(id, queued, running, succeeded, failed, cancelled, bytes_total, bytes_done) \
+             WHERE b.id = u.id",
+        )
+        .bind(&ids)
+        .bind(column(|d| d.queued))
+        .bind(column(|d| d.running))
+        .bind(column(|d| d.succeeded))
+        .bind(column(|d| d.failed))
+        .bind(column(|d| d.cancelled))
+        .bind(column(|d| d.bytes_total))
+        .bind(column(|d| d.bytes_done))
+        .execute(conn)
+        .await?;
+        Ok(ids)
+    }
+}
