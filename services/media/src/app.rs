@@ -52,20 +52,17 @@ impl App {
     /// Answers a request; never fails.
     pub(crate) async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         let path = request.uri().path();
-        let ours = if let Some(rest) = path.strip_prefix("/artists/") {
-            Some(request_path::parse(rest))
-        } else {
-            None
-        };
+        let ours = path.strip_prefix("/artists/").map(request_path::parse);
         let get = matches!(*request.method(), Method::GET | Method::HEAD);
         let response = match ours {
             Some(_) if !get => not_allowed(),
             Some(Asked::File(slug, path)) => file::answer(self, &request, slug, path).await,
             Some(Asked::Page(slug)) => page::answer(self, &request, slug).await,
             Some(Asked::Nothing) => page::not_found(self),
-            Some(Asked::Malformed) => {
-                answer::sentence(StatusCode::BAD_REQUEST, "This is not a path of an artist's files.\n")
-            }
+            Some(Asked::Malformed) => answer::sentence(
+                StatusCode::BAD_REQUEST,
+                "This is not a path of an artist's files.\n",
+            ),
             None => match request.uri().path() {
                 "/.well-known/tourbus" if get => self.identity(),
                 page::STYLE_PATH if get => page::style(),

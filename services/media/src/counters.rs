@@ -40,10 +40,10 @@ impl Counters {
     /// Counts one answer.
     pub(crate) fn answered(&self, status: StatusCode) {
         let at = STATUSES.iter().position(|s| *s == status.as_u16());
-        let counter = at.map_or(
-            if status.is_server_error() { &self.error } else { &self.other },
-            |at| &self.statuses[at],
-        );
+        let counter = at
+            .map_or(if status.is_server_error() { &self.error } else { &self.other }, |at| {
+                &self.statuses[at]
+            });
         counter.increment(1);
     }
 }

@@ -73,15 +73,9 @@ pub(crate) fn failed(error: &io::Error, slug: &Slug, path: &TreePath) -> Respons
     }
 }
 
-fn send(
-    app: &App,
-    request: &Request<Incoming>,
-    file: OpenFile,
-    path: &TreePath,
-) -> Response<Body> {
+fn send(app: &App, request: &Request<Incoming>, file: OpenFile, path: &TreePath) -> Response<Body> {
     let validators = Validators::of(&file);
-    let verdict =
-        conditions::judge(request.method(), request.headers(), &validators, file.bytes);
+    let verdict = conditions::judge(request.method(), request.headers(), &validators, file.bytes);
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.reserve(12);

@@ -21,8 +21,7 @@ const ABOUT_BYTES_MAX: usize = 64 << 10;
 /// Names that a cover may have.
 const COVERS: [&str; 4] = ["cover.svg", "cover.png", "cover.jpg", "cover.webp"];
 /// What stays readable in a URL's path.
-const PATH_PART: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const PATH_PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// `artist.json` at the root of the tree: what an artist says of themselves.
 #[derive(Debug, Default, Deserialize)]
@@ -158,8 +157,7 @@ fn songs(tree: &Tree, slug: &Slug) -> io::Result<Vec<Song>> {
     let Ok(dir) = TreePath::new(&b"songs"[..]) else { return Ok(Vec::new()) };
     let names = tree.names(&dir, SONGS_MAX)?.unwrap_or_default();
     let names = names.iter().map(|n| n.as_bytes());
-    let audible =
-        names.filter(|n| !n.starts_with(b".") && kind::is_audio(kind::media_type(n)));
+    let audible = names.filter(|n| !n.starts_with(b".") && kind::is_audio(kind::media_type(n)));
     Ok(audible.map(|n| Song { title: title(n), url: media_url(slug, "songs", n) }).collect())
 }
 

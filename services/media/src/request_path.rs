@@ -84,15 +84,27 @@ mod tests {
 
     #[test]
     fn what_escapes_is_malformed() {
-        for bad in ["..", "x/../y", "%2e%2e/x", "%2E./x", ".", "a%2fb", "%2fetc", "%00", "%", "%z1"] {
+        for bad in ["..", "x/../y", "%2e%2e/x", "%2E./x", ".", "a%2fb", "%2fetc", "%00", "%", "%z1"]
+        {
             assert_eq!(parse(&format!("a/media/{bad}")), Asked::Malformed, "{bad}");
         }
     }
 
     #[test]
     fn what_is_hidden_or_empty_is_nothing() {
-        for none in ["a/media/", "a/media/.env", "a/media/x/.y", "a/media//etc", "a/media/x/",
-            "a/media/%2eenv", "a/other", "A", "", ".tourbus", "a/media"] {
+        for none in [
+            "a/media/",
+            "a/media/.env",
+            "a/media/x/.y",
+            "a/media//etc",
+            "a/media/x/",
+            "a/media/%2eenv",
+            "a/other",
+            "A",
+            "",
+            ".tourbus",
+            "a/media",
+        ] {
             assert_eq!(parse(none), Asked::Nothing, "{none}");
         }
     }

@@ -17,11 +17,19 @@ pub(super) fn svg(artist: &ArtistPlan) -> String {
         let (x, y, r) = (rng.below(480), rng.below(480), 30 + rng.below(150));
         let (h, l) = ((hue + 20 + rng.below(90)) % 360, 40 + rng.below(35));
         // Writing to a String cannot fail.
-        writeln!(svg, "<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\" fill=\"hsl({h} 60% {l}%)\" opacity=\".55\"/>")
-            .unwrap_or_default();
+        writeln!(
+            svg,
+            "<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\" fill=\"hsl({h} 60% {l}%)\" opacity=\".55\"/>"
+        )
+        .unwrap_or_default();
     }
-    let initials: String =
-        artist.name.split(' ').filter_map(|w| w.chars().next()).filter(|c| c.is_alphanumeric()).take(3).collect();
+    let initials: String = artist
+        .name
+        .split(' ')
+        .filter_map(|w| w.chars().next())
+        .filter(|c| c.is_alphanumeric())
+        .take(3)
+        .collect();
     write!(
         svg,
         "<text x=\"32\" y=\"440\" font-family=\"Georgia, serif\" font-size=\"120\" fill=\"#fff\">{initials}</text>\n</svg>\n"

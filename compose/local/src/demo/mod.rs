@@ -163,14 +163,13 @@ fn write_all(
 }
 
 fn row(artist: &ArtistPlan, server_id: ServerId, written: tree::Written) -> NewArtist {
-    let songs = artist.songs.iter().zip(written.song_bytes).map(|(song, bytes)| {
-        tourbus_store::NewSong {
+    let songs =
+        artist.songs.iter().zip(written.song_bytes).map(|(song, bytes)| tourbus_store::NewSong {
             title: song.title.clone(),
             path: format!("songs/{}", song.file_name),
             bytes,
             plays_total: song.plays_total,
-        }
-    });
+        });
     NewArtist {
         id: artist.id,
         slug: artist.slug.clone(),

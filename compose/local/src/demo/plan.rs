@@ -140,7 +140,8 @@ fn songs(index: usize, plays_total: u64) -> Vec<SongPlan> {
     (0..count)
         .map(|n| {
             let title = names::song(&mut rng);
-            let plays = if n + 1 == count { left } else { (left as f64 * (0.3 + 0.4 * rng.unit())) as u64 };
+            let plays =
+                if n + 1 == count { left } else { (left as f64 * (0.3 + 0.4 * rng.unit())) as u64 };
             left -= plays;
             SongPlan {
                 file_name: format!("{:02}-{}.wav", n + 1, names::slugify(&title)),

@@ -81,8 +81,5 @@ fn an_interrupted_seed_is_finished_by_the_next() {
         }
         assert!(!at.media_root.join(".tourbus/demo").exists());
     }
-    assert!(matches!(
-        write_all(&servers, 4, &AtomicBool::new(true)),
-        Err(SeedError::Interrupted)
-    ));
+    assert!(matches!(write_all(&servers, 4, &AtomicBool::new(true)), Err(SeedError::Interrupted)));
 }

@@ -60,7 +60,8 @@ async fn what_is_no_file_is_not_found_and_never_hangs() {
     mknodat(CWD, shop.tree().join("songs/fifo.mp3"), FileType::Fifo, Mode::RUSR, 0).unwrap();
     shop.put(".hidden/a.mp3", b"x");
     shop.put("songs/.env", b"x");
-    for path in ["songs/fifo.mp3", "songs", "songs/", "none.mp3", ".hidden/a.mp3", "songs/.env", ""] {
+    for path in ["songs/fifo.mp3", "songs", "songs/", "none.mp3", ".hidden/a.mp3", "songs/.env", ""]
+    {
         assert_eq!(shop.get(path).await.status(), StatusCode::NOT_FOUND, "{path}");
     }
     assert_eq!(shop.get(&"x".repeat(300)).await.status(), StatusCode::NOT_FOUND);

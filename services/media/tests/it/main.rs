@@ -1,4 +1,5 @@
 //! The media service over real TCP, on real files.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod escapes;
 mod pages;

@@ -12,7 +12,10 @@ async fn page(shop: &Shop, slug: &str) -> (StatusCode, String) {
 #[tokio::test]
 async fn a_page_names_the_artist_and_plays_the_songs() {
     let shop = Shop::open().await;
-    shop.put("artist.json", br#"{"name": "Larks & <b>Sons</b>", "slug": "x", "text": "\"hi\" <script>"}"#);
+    shop.put(
+        "artist.json",
+        br#"{"name": "Larks & <b>Sons</b>", "slug": "x", "text": "\"hi\" <script>"}"#,
+    );
     shop.put("songs/01-river-of-glass.wav", b"x");
     shop.put("songs/02-a \"b\" <c>.mp3", b"x");
     shop.put("songs/notes.txt", b"x");

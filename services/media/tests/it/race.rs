@@ -62,10 +62,10 @@ async fn no_moment_of_a_move_is_an_error() {
             }
         });
     }
-    let moves = mover.await.unwrap();
+    let count = mover.await.unwrap();
     while let Some(listener) = listeners.join_next().await {
         listener.unwrap();
     }
     let (here, away) = (here.load(Relaxed), away.load(Relaxed));
-    assert!(moves > 50 && here > 50 && away > 0, "{moves} moves, {here} here, {away} away");
+    assert!(count > 50 && here > 50 && away > 0, "{count} moves, {here} here, {away} away");
 }

@@ -73,7 +73,10 @@ async fn whole_head_and_many_ranges() {
     assert_eq!(response.bytes().await.unwrap(), bytes);
     let head = shop.client.head(shop.url("songs/a.mp3")).header("range", "bytes=0-1");
     let head = head.send().await.unwrap();
-    assert_eq!((head.status(), header(&head, "content-length")), (StatusCode::OK, BYTES.to_string()));
+    assert_eq!(
+        (head.status(), header(&head, "content-length")),
+        (StatusCode::OK, BYTES.to_string())
+    );
     let several = shop.client.get(shop.url("songs/a.mp3")).header("range", "bytes=0-0,5-9");
     let several = several.send().await.unwrap();
     assert_eq!(several.status(), StatusCode::OK);
