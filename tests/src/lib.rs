@@ -2,5 +2,6 @@
 //! API, trees that are hard to copy, and waiting that says what it last saw.
 
 pub mod api;
+pub mod garage;
 pub mod tree;
 pub mod wait;
