@@ -42,6 +42,7 @@ pub use infra::{Infra, InfraSpec};
 pub use overrides::Overrides;
 pub use people::Credentials;
 pub use ports::{ClusterPorts, InfraPorts, Ports};
+pub use probe::Probe;
 pub use programs::find_tourbus;
 pub use secrets::Secrets;
 pub use supervisor::{Logs, Supervisor};

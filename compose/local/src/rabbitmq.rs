@@ -77,6 +77,7 @@ fn broker(program: &Path, home: &Path, ports: &InfraPorts) -> ChildSpec {
         .env("RABBITMQ_ENABLED_PLUGINS_FILE", home.join("enabled_plugins"))
         // Nothing of the machine's own broker.
         .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+        .env("RABBITMQ_LOG", "-color")
         // The script execs the virtual machine: the process that we watch is the broker itself.
         .env("RABBITMQ_ALLOW_INPUT", "1")
         .env("ERL_EPMD_ADDRESS", "127.0.0.1")

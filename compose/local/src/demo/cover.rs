@@ -3,23 +3,21 @@
 use super::{plan::ArtistPlan, rng::Rng};
 use std::fmt::Write as _;
 
-const COVER: u64 = 0x636f_7665_72;
-
 /// An SVG of 480 by 480.
 pub(super) fn svg(artist: &ArtistPlan) -> String {
-    let mut rng = Rng::of(COVER, artist.index as u64);
+    let mut rng = Rng::of(b"covers  ", artist.index as u64);
     let hue = rng.below(360);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 480 480\" width=\"480\" height=\"480\">\n\
          <rect width=\"480\" height=\"480\" fill=\"hsl({hue} 45% 32%)\"/>\n"
     );
     for _ in 0..4 + rng.below(5) {
-        let (x, y, r) = (rng.below(480), rng.below(480), 30 + rng.below(150));
-        let (h, l) = ((hue + 20 + rng.below(90)) % 360, 40 + rng.below(35));
+        let (x, y, radius) = (rng.below(480), rng.below(480), 30 + rng.below(150));
+        let (tint, light) = ((hue + 20 + rng.below(90)) % 360, 40 + rng.below(35));
         // Writing to a String cannot fail.
         writeln!(
             svg,
-            "<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\" fill=\"hsl({h} 60% {l}%)\" opacity=\".55\"/>"
+            "<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\" fill=\"hsl({tint} 60% {light}%)\" opacity=\".55\"/>"
         )
         .unwrap_or_default();
     }

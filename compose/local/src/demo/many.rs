@@ -6,7 +6,6 @@ use tourbus_store::{NewArtist, Store};
 
 /// Artists in one transaction.
 const ARTISTS_PER_CALL: usize = 10_000;
-const SIZE: u64 = 0x7369_7a65;
 
 /// Inserts `count` artists who live on `server_id` and have no files and no songs. Fails when
 /// called twice on one database: names repeat.
@@ -25,7 +24,7 @@ pub async fn seed_many(store: &Store, server_id: ServerId, count: usize) -> Resu
                 server_id,
                 plays_total: artist.plays_total,
                 plays_30d: artist.plays_30d,
-                bytes: 100_000 + Rng::of(SIZE, artist.index as u64).below(40_000_000),
+                bytes: 100_000 + Rng::of(b"sizes   ", artist.index as u64).below(40_000_000),
                 songs: Vec::new(),
             })
             .collect();

@@ -14,11 +14,6 @@ const PLAYS_EXPONENT: f64 = 0.95;
 /// Shortest and longest song, in milliseconds.
 const SONG_MS: (u64, u64) = (6_000, 12_000);
 
-/// One purpose each, so that adding a number to one changes no other.
-const WHO: u64 = 0x6172_7469_7374;
-const RANK: u64 = 0x7261_6e6b;
-const SONGS: u64 = 0x736f_6e67_73;
-
 /// An artist to be made.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ArtistPlan {
@@ -63,7 +58,7 @@ pub(super) fn community(artists: usize, servers: usize) -> Vec<ArtistPlan> {
     let mut taken = HashSet::new();
     (0..artists)
         .map(|index| {
-            let mut rng = Rng::of(WHO, index as u64);
+            let mut rng = Rng::of(b"artists ", index as u64);
             let (name, slug) = unused_name(&mut rng, &mut taken, index);
             let rank = ranks[index] as f64 + 1.0;
             let wobble = 0.85 + 0.3 * rng.unit();
@@ -86,7 +81,7 @@ pub(super) fn community(artists: usize, servers: usize) -> Vec<ArtistPlan> {
 }
 
 fn id(index: usize) -> ArtistId {
-    let mut rng = Rng::of(u64::from_le_bytes(*b"identity"), index as u64);
+    let mut rng = Rng::of(b"identity", index as u64);
     let bits = (u128::from(rng.next()) << 64) | u128::from(rng.next());
     ArtistId(Builder::from_random_bytes(bits.to_be_bytes()).into_uuid())
 }
@@ -114,7 +109,7 @@ fn unused_name(rng: &mut Rng, taken: &mut HashSet<String>, index: usize) -> (Str
 /// Every rank once, shuffled.
 fn ranks(artists: usize) -> Vec<usize> {
     let mut ranks: Vec<usize> = (0..artists).collect();
-    let mut rng = Rng::of(RANK, artists as u64);
+    let mut rng = Rng::of(b"ranks   ", artists as u64);
     for last in (1..artists).rev() {
         ranks.swap(last, rng.below(last as u64 + 1) as usize);
     }
@@ -134,7 +129,7 @@ fn server(rng: &mut Rng, servers: usize) -> usize {
 }
 
 fn songs(index: usize, plays_total: u64) -> Vec<SongPlan> {
-    let mut rng = Rng::of(SONGS, index as u64);
+    let mut rng = Rng::of(b"songs   ", index as u64);
     let count = 2 + rng.below(4).min(rng.below(4)) as usize;
     let mut left = plays_total;
     (0..count)

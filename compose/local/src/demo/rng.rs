@@ -5,9 +5,14 @@
 pub(super) struct Rng(u64);
 
 impl Rng {
-    /// The stream of one purpose (a word of ours) and one index.
-    pub(super) fn of(purpose: u64, index: u64) -> Self {
-        let mut rng = Self(purpose ^ index.wrapping_mul(0xd1b5_4a32_d192_ed03));
+    /// The stream of one purpose and one index: drawing more for one purpose changes no other.
+    pub(super) fn of(purpose: &[u8; 8], index: u64) -> Self {
+        Self::seeded(u64::from_le_bytes(*purpose) ^ index.wrapping_mul(0xd1b5_4a32_d192_ed03))
+    }
+
+    /// The stream of a number.
+    pub(super) fn seeded(seed: u64) -> Self {
+        let mut rng = Self(seed);
         rng.next();
         rng
     }

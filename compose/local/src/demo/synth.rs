@@ -39,7 +39,7 @@ const VOICES: [Voice; 4] = [
 pub(super) fn song(tune: u64, length_ms: u64) -> Result<Vec<u8>, hound::Error> {
     let count = (length_ms * u64::from(SAMPLE_RATE) / 1000) as usize;
     let mut mix = vec![0.0; count];
-    compose(&mut Rng::of(tune, 0), &mut mix);
+    compose(&mut Rng::seeded(tune), &mut mix);
     let loudest = mix.iter().fold(0.001_f32, |max, s| max.max(s.abs()));
     let gain = PEAK * f32::from(i16::MAX) / loudest;
     let fade = count / 8;

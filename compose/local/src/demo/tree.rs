@@ -10,7 +10,6 @@ use std::{
 };
 use tourbus_mediaroot::MediaRoot;
 
-const TREE: u64 = 0x7472_6565;
 /// Trees look as if they had been uploaded between 2019 and 2025.
 const UPLOADED_FROM_S: u64 = 1_546_300_800;
 const UPLOADED_WITHIN_S: u64 = 6 * 365 * 86_400;
@@ -75,7 +74,7 @@ pub(super) fn write(root: &MediaRoot, artist: &ArtistPlan) -> Result<Written, Se
 }
 
 fn fill(draft: &Path, artist: &ArtistPlan) -> io::Result<()> {
-    let mut rng = Rng::of(TREE, artist.index as u64);
+    let mut rng = Rng::of(b"trees   ", artist.index as u64);
     let uploaded = UNIX_EPOCH
         + Duration::new(
             UPLOADED_FROM_S + rng.below(UPLOADED_WITHIN_S),

@@ -1,0 +1,63 @@
+# Every habit of the project. `make help` lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# `make run PROFILE=dev` builds faster and runs slower.
+PROFILE ?= release
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+TOURBUS := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/tourbus
+DATA_DIR := $(or $(TOURBUS_DATA_DIR),.data)
+# What follows `--` of the test runner: `make test TESTS='-E test(moves)'`.
+TESTS ?=
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: cargo ## Install what is missing, build, start the demo cluster in the foreground
+	@compose/install.sh
+	@cargo build --profile $(PROFILE) -p tourbus
+	@exec $(TOURBUS) up
+
+.PHONY: test
+test: cargo nextest ## All tests, on a private stack of real parts
+	@compose/install.sh --tests
+	@cargo build -p tourbus
+	@cargo run -q -p tourbus-tests --bin stack -- cargo nextest run --workspace $(TESTS)
+	@cargo test -q --workspace --doc
+
+.PHONY: unit
+unit: cargo nextest ## The tests that need no servers
+	@cargo nextest run --workspace --exclude tourbus-tests $(TESTS)
+
+.PHONY: check
+check: cargo ## Format, lints, documentation
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+.PHONY: fmt
+fmt: cargo ## Format the code
+	@cargo fmt --all
+
+.PHONY: doctor
+doctor: ## How the broker of the running stack differs from what it should be
+	@$(TOURBUS) topology doctor --config $(DATA_DIR)/config/topology.toml
+
+.PHONY: clean-data
+clean-data: ## Delete the demo's data (not while it runs)
+	@if [ -e "$(DATA_DIR)/lock" ] && ! flock -n "$(DATA_DIR)/lock" true; then \
+		echo "a stack runs on $(DATA_DIR): stop it with Ctrl-C first" >&2; exit 1; fi
+	rm -rf "$(DATA_DIR)"
+
+.PHONY: cargo
+cargo:
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust as https://rustup.rs says;" \
+		"rust-toolchain.toml names the version" >&2; exit 1; }
+
+.PHONY: nextest
+nextest:
+	@cargo nextest --version >/dev/null 2>&1 || { echo "cargo-nextest is missing; building it once" >&2; \
+		cargo install --locked cargo-nextest; }
