@@ -20,6 +20,8 @@ pub mod limits;
 mod link;
 mod publisher;
 mod state;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use broker::Broker;
 pub use consumer::Deliveries;

@@ -176,28 +176,12 @@ impl Supervisor {
     }
 
     async fn open(&self) -> Result<Connection, String> {
-        let (host, port) = host_and_port(&self.config.address)?;
-        let uri = AMQPUri {
-            scheme: AMQPScheme::AMQP,
-            authority: AMQPAuthority {
-                userinfo: AMQPUserInfo {
-                    username: self.config.user.clone(),
-                    password: self.config.password.expose_secret().to_owned(),
-                },
-                host,
-                port,
-            },
-            vhost: self.config.vhost.clone(),
-            query: AMQPQueryString {
-                heartbeat: Some(self.config.heartbeat_s),
-                connection_timeout: Some(CONNECT_TIMEOUT.as_millis() as u64),
-                ..AMQPQueryString::default()
-            },
-        };
         let name = format!("{} ({})", self.name, self.role.as_str());
         // No automatic recovery: this supervisor is the recovery.
         let properties = ConnectionProperties::default().with_connection_name(name.into());
-        match timeout(CONNECT_TIMEOUT, Connection::connect_uri(uri, properties)).await {
+        match timeout(CONNECT_TIMEOUT, Connection::connect_uri(uri(&self.config)?, properties))
+            .await
+        {
             Ok(opened) => opened.map_err(|e| explain(&e)),
             Err(_) => Err(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())),
         }
@@ -272,6 +256,27 @@ impl Supervisor {
             live.blocked.send_replace(reason);
         }
     }
+}
+
+pub(crate) fn uri(config: &BrokerConfig) -> Result<AMQPUri, String> {
+    let (host, port) = host_and_port(&config.address)?;
+    Ok(AMQPUri {
+        scheme: AMQPScheme::AMQP,
+        authority: AMQPAuthority {
+            userinfo: AMQPUserInfo {
+                username: config.user.clone(),
+                password: config.password.expose_secret().to_owned(),
+            },
+            host,
+            port,
+        },
+        vhost: config.vhost.clone(),
+        query: AMQPQueryString {
+            heartbeat: Some(config.heartbeat_s),
+            connection_timeout: Some(CONNECT_TIMEOUT.as_millis() as u64),
+            ..AMQPQueryString::default()
+        },
+    })
 }
 
 fn host_and_port(address: &str) -> Result<(String, u16), String> {
