@@ -63,6 +63,8 @@ impl StoreError {
         }
     }
 
+    // Taken by value, so that it fits into `map_err`.
+    #[allow(clippy::needless_pass_by_value)]
     pub(crate) fn undecodable(table: &'static str, message: impl ToString) -> Self {
         Self::Undecodable { table, message: message.to_string() }
     }

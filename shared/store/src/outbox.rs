@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 /// The channel that a new row is announced on.
 pub(crate) const CHANNEL: &str = "tourbus_outbox";
+/// How long a row is put off that is not understood.
+const ODD_PAUSE: Duration = Duration::from_hours(1);
 
 /// An order to be owed.
 #[derive(Debug, Clone)]
@@ -125,18 +127,17 @@ impl OutboxLease {
         self.taken
     }
 
-    /// Forgets what the broker has confirmed, and puts the rest off by `pause`.
+    /// Forgets what the broker has confirmed, and puts others off. Rows in neither list stay due.
     pub async fn settle(
         mut self,
         confirmed: &[i64],
-        put_off: &[i64],
-        pause: Duration,
+        put_off: &[(i64, Duration)],
     ) -> Result<(), StoreError> {
         if !confirmed.is_empty() {
             forget(&mut self.tx, confirmed).await?;
         }
         if !put_off.is_empty() {
-            put_off_by(&mut self.tx, put_off, pause).await?;
+            put_off_by(&mut self.tx, put_off).await?;
         }
         self.tx.commit().await?;
         Ok(())
@@ -177,7 +178,7 @@ impl Store {
                 Ok(order) => orders.push(order),
                 Err(error) => {
                     tracing::error!(%error, row = id, "outbox.row_not_understood");
-                    odd.push(id);
+                    odd.push((id, ODD_PAUSE));
                 }
             }
         }
@@ -185,7 +186,7 @@ impl Store {
             forget(&mut tx, &dead).await?;
         }
         if !odd.is_empty() {
-            put_off_by(&mut tx, &odd, Duration::from_hours(1)).await?;
+            put_off_by(&mut tx, &odd).await?;
         }
         Ok(OutboxLease { tx, orders, taken })
     }
@@ -217,11 +218,16 @@ async fn forget(tx: &mut PgConnection, ids: &[i64]) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn put_off_by(tx: &mut PgConnection, ids: &[i64], by: Duration) -> Result<(), StoreError> {
-    sqlx::query("UPDATE outbox SET run_after = now() + $2 * interval '1 s' WHERE id = ANY($1)")
-        .bind(ids)
-        .bind(by.as_secs_f64())
-        .execute(tx)
-        .await?;
+async fn put_off_by(tx: &mut PgConnection, rows: &[(i64, Duration)]) -> Result<(), StoreError> {
+    let (ids, waits): (Vec<i64>, Vec<f64>) =
+        rows.iter().map(|(id, wait)| (*id, wait.as_secs_f64())).unzip();
+    sqlx::query(
+        "UPDATE outbox o SET run_after = now() + u.wait * interval '1 s' \
+         FROM UNNEST($1::bigint[], $2::float8[]) AS u(id, wait) WHERE o.id = u.id",
+    )
+    .bind(ids)
+    .bind(waits)
+    .execute(tx)
+    .await?;
     Ok(())
 }

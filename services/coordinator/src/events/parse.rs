@@ -1,0 +1,86 @@
+//! From a delivery to what it tells.
+
+use tourbus_broker::Delivery;
+use tourbus_domain::Slug;
+use tourbus_protocol::{Event, EventBody, names};
+use tourbus_store::{HeartbeatFrom, InputError, Teller, Told};
+
+/// A delivery, understood.
+pub(super) enum Parsed {
+    Heartbeat(HeartbeatFrom),
+    Told(Told),
+}
+
+/// Why an event goes to the dead letters.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refused {
+    #[error("not an event: {0}")]
+    Malformed(#[from] serde_json::Error),
+    #[error("the routing key names no server")]
+    BadKey,
+    #[error("it says that it comes from server {claimed}, but was published as {published}")]
+    Forged { claimed: Slug, published: String },
+    #[error("{0}")]
+    NotApplied(InputError),
+}
+
+/// Reads an event, and checks that its sender is who it claims to be: the broker lets a server's
+/// user publish under its own routing key only.
+pub(super) fn event(delivery: &Delivery) -> Result<Parsed, Refused> {
+    read(&delivery.body, &delivery.routing_key)
+}
+
+fn read(body: &[u8], routing_key: &str) -> Result<Parsed, Refused> {
+    let event: Event = serde_json::from_slice(body)?;
+    let published = names::server_of_event_key(routing_key).ok_or(Refused::BadKey)?;
+    if published != event.server {
+        let published = published.to_string();
+        return Err(Refused::Forged { claimed: event.server, published });
+    }
+    let Event { server, worker, body, .. } = event;
+    let step = body.step().copied();
+    match (body, step) {
+        (EventBody::Heartbeat(beat), _) => {
+            Ok(Parsed::Heartbeat(HeartbeatFrom { server, worker, beat }))
+        }
+        (body, Some(step)) => match body.into_input() {
+            Some(input) => {
+                let by = Teller::Server(server);
+                Ok(Parsed::Told(Told { job_id: step.job_id, input, by }))
+            }
+            None => Err(Refused::BadKey),
+        },
+        (_, None) => Err(Refused::BadKey),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use tourbus_domain::Input;
+
+    const JOB: &str = "0195f000-0000-7000-8000-000000000001";
+
+    fn started(server: &str) -> Vec<u8> {
+        serde_json::to_vec(&json!({
+            "id": JOB, "server": server, "worker": "w", "at": "2026-01-01T00:00:00Z",
+            "event": "started",
+            "step": { "job_id": JOB, "kind": "export", "seq": 0, "epoch": 3 },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_event_is_what_its_routing_key_vouches_for() {
+        let Ok(Parsed::Told(told)) = read(&started("server2"), "server.server2.started") else {
+            panic!("refused");
+        };
+        assert!(matches!(told.input, Input::Started(step) if step.epoch == 3));
+        assert_eq!(told.by, Teller::Server("server2".parse().unwrap()));
+        let forged = read(&started("server2"), "server.server3.started");
+        assert!(matches!(forged, Err(Refused::Forged { .. })));
+        assert!(matches!(read(&started("server2"), "nonsense"), Err(Refused::BadKey)));
+        assert!(matches!(read(b"{", "server.server2.started"), Err(Refused::Malformed(_))));
+    }
+}

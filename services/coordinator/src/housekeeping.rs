@@ -1,0 +1,22 @@
+//! Removing from the database what has expired.
+
+use crate::{Coordinator, CoordinatorError};
+use std::time::Duration;
+use tourbus_store::Pruned;
+
+/// How often.
+const EVERY: Duration = Duration::from_mins(10);
+
+impl Coordinator {
+    /// Prunes now and then until the end. Several coordinators doing so is harmless.
+    pub(crate) async fn housekeep(&self) -> Result<(), CoordinatorError> {
+        while self.pause(EVERY).await {
+            match self.store.prune().await {
+                Ok(pruned) if pruned == Pruned::default() => {}
+                Ok(pruned) => tracing::info!(?pruned, "housekeeping.pruned"),
+                Err(error) => tracing::warn!(%error, "housekeeping.not_pruned"),
+            }
+        }
+        Ok(())
+    }
+}
