@@ -4,25 +4,21 @@ use crate::{
     ClusterPorts, Credentials, DataDir, Endpoints, LocalError, Logs, Overrides, Secrets,
     Supervisor,
     config::{self, Process, Writer},
-    files, people,
+    fill, people,
     probe::Probe,
     supervisor::ChildSpec,
 };
-use secrecy::SecretString;
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    ffi::OsString,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
-use tourbus_config::DatabaseConfig;
 use tourbus_domain::{ServerId, Slug};
-use tourbus_store::{NewServer, Store};
+use tourbus_store::Store;
 
 /// Longest wait for a service to say that it is ready.
 const READY_MAX: Duration = Duration::from_mins(1);
-/// Connections that the cluster's own handle on the database may use.
-const STORE_CONNECTIONS: u32 = 4;
 
 /// A server of the cluster.
 #[derive(Debug, Clone)]
@@ -66,6 +62,8 @@ pub struct ClusterSpec {
     pub tourbus_binary: PathBuf,
     /// Settings laid over the generated configurations.
     pub overrides: Overrides,
+    /// Added to the environment of every process.
+    pub env: Vec<(String, OsString)>,
     /// Where the processes' lines go.
     pub logs: Logs,
 }
@@ -122,12 +120,16 @@ impl Cluster {
         let writer = Writer { spec: &spec, secrets: &secrets, dir: config_dir, data: dir.path() };
         let processes = writer.write_all()?;
         spec.endpoints.prepare().await?;
-        let store = connect(&spec.endpoints).await?;
+        let store = fill::connect(&spec.endpoints.database).await?;
         supervisor.say("tourbus", "migrating the database");
         store.migrate().await?;
-        let servers = ensure_servers(&store, &writer).await?;
+        let servers = fill::servers(&store, &writer).await?;
         let url = format!("http://127.0.0.1:{}", spec.ports.web);
         let credentials = people::ensure(&store, dir.path(), &url, &secrets).await?;
+        fill::broker(&writer.topology_path(), &supervisor).await?;
+        if let Some(artists) = spec.demo_artists {
+            fill::demo(&store, &servers, artists, &supervisor).await?;
+        }
         let endpoints = spec.endpoints.clone();
         let main_url = config::main_url(spec.ports.web);
         let cluster = Self {
@@ -141,15 +143,20 @@ impl Cluster {
             ports: spec.ports,
             store,
         };
-        cluster.start_processes(&spec.tourbus_binary).await?;
+        cluster.start_processes(&spec.tourbus_binary, &spec.env).await?;
         Ok(cluster)
     }
 
-    async fn start_processes(&self, tourbus: &Path) -> Result<(), LocalError> {
+    async fn start_processes(
+        &self,
+        tourbus: &Path,
+        env: &[(String, OsString)],
+    ) -> Result<(), LocalError> {
         for process in &self.processes {
-            let spec = ChildSpec::new(&process.name, tourbus)
+            let mut spec = ChildSpec::new(&process.name, tourbus)
                 .args([process.role, "--config"])
                 .args([&process.config]);
+            spec.env = env.to_vec();
             self.supervisor.start(spec);
         }
         for process in &self.processes {
@@ -238,33 +245,4 @@ impl Cluster {
         self.store.close().await;
         stopped
     }
-}
-
-async fn connect(endpoints: &Endpoints) -> Result<Store, LocalError> {
-    let url = SecretString::from(endpoints.database.url());
-    let config = DatabaseConfig { url, connections_max: STORE_CONNECTIONS };
-    Ok(Store::connect(&config).await?)
-}
-
-async fn ensure_servers(store: &Store, writer: &Writer<'_>) -> Result<Vec<ServerView>, LocalError> {
-    let mut views = Vec::new();
-    for (at, server) in writer.spec.servers.iter().enumerate() {
-        let port = writer.spec.ports.media[at];
-        let url = config::server_url(server, at == 0, port);
-        let new = NewServer {
-            id: ServerId::new(),
-            slug: server.slug.clone(),
-            name: server.name.clone(),
-            ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            url: url.clone(),
-            is_master: at == 0,
-            is_default: at == 0,
-        };
-        let id = store.ensure_server(new).await?;
-        let media_root = writer.media_root(server);
-        files::make_dir(&media_root)?;
-        let media_address = (Ipv4Addr::LOCALHOST, port).into();
-        views.push(ServerView { id, slug: server.slug.clone(), media_root, media_address, url });
-    }
-    Ok(views)
 }

@@ -19,6 +19,7 @@ pub mod demo;
 mod endpoints;
 mod error;
 mod files;
+mod fill;
 mod infra;
 mod lease;
 mod overrides;

@@ -89,6 +89,7 @@ async fn start(
         demo_artists: options.demo_artists,
         tourbus_binary: options.tourbus_binary.clone(),
         overrides: Overrides::default(),
+        env: Vec::new(),
         logs: Logs::terminal(),
     };
     let cluster = boxed(Cluster::start_in(dir.clone(), supervisor.clone(), cluster)).await?;

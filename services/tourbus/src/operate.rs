@@ -1,10 +1,14 @@
 //! What an operator runs by hand.
 
-use crate::{args, signals};
+use crate::{
+    args::{self, TopologyAction},
+    signals,
+};
 use std::{path::Path, process::ExitCode};
-use tourbus_config::WebConfig;
+use tourbus_config::{TopologyConfig, WebConfig};
 use tourbus_local::UpOptions;
 use tourbus_store::Store;
+use tourbus_topology::{Change, Management, Topology};
 
 /// `tourbus up`.
 pub async fn up(options: args::Up) -> anyhow::Result<ExitCode> {
@@ -31,7 +35,37 @@ pub async fn migrate(config: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// `tourbus topology …`.
-pub async fn topology(_: args::Topology) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("this build has no topology yet")
+/// `tourbus topology …`. Exit status 1 when something differs that was not mended.
+pub async fn topology(command: args::Topology) -> anyhow::Result<ExitCode> {
+    let (TopologyAction::Show(file) | TopologyAction::Declare(file) | TopologyAction::Doctor(file)) =
+        &command.action;
+    let config: TopologyConfig = tourbus_config::load(&file.config)?;
+    let topology = Topology::new(&config);
+    let api = Management::new(&config.management);
+    let differs = match command.action {
+        TopologyAction::Show(_) => {
+            print!("{}", topology.show());
+            false
+        }
+        TopologyAction::Declare(_) => {
+            let changes = topology.declare(&api).await?;
+            list(&changes, "The broker was as it should be.");
+            changes.iter().any(Change::is_left)
+        }
+        TopologyAction::Doctor(_) => {
+            let differences = topology.doctor(&api).await?;
+            list(&differences, "The broker is as it should be.");
+            !differences.is_empty()
+        }
+    };
+    Ok(if differs { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn list<T: std::fmt::Display>(items: &[T], none: &str) {
+    for item in items {
+        println!("{item}");
+    }
+    if items.is_empty() {
+        println!("{none}");
+    }
 }

@@ -18,7 +18,11 @@ pub async fn run(service: Service) -> anyhow::Result<ExitCode> {
                 .await
                 .context("the staging server stopped")?;
         }
-        Service::Web(_) | Service::Coordinator(_) | Service::Worker(_) => {
+        Service::Coordinator(file) => {
+            let config = read(&file.config)?;
+            tourbus_coordinator::run(config, shutdown).await.context("the coordinator stopped")?;
+        }
+        Service::Web(_) | Service::Worker(_) => {
             anyhow::bail!("this build has no such service yet")
         }
     }

@@ -1,10 +1,10 @@
 //! A small synthesiser: chords, a bass and a wandering melody, in one of a few voices.
 //!
 //! A note is a few decaying sine waves, each made by a recurrence of two multiplications per
-//! sample, so that hundreds of songs take seconds.
+//! sample, and made once per song, so that hundreds of songs take seconds.
 
 use super::rng::Rng;
-use std::{f32::consts::TAU, io::Cursor};
+use std::{collections::HashMap, f32::consts::TAU, io::Cursor};
 
 /// Samples a second.
 pub(super) const SAMPLE_RATE: u32 = 22_050;
@@ -12,6 +12,8 @@ pub(super) const SAMPLE_RATE: u32 = 22_050;
 const PEAK: f32 = 0.8;
 /// A note has rung out when it is this quiet.
 const SILENCE: f32 = 0.002;
+/// Overtones above this (radians a sample; half the sample rate is π) are left out.
+const ANGLE_MAX: f32 = 2.5;
 
 /// Semitones above the tonic.
 const MAJOR: [i32; 7] = [0, 2, 4, 5, 7, 9, 11];
@@ -64,50 +66,72 @@ pub(super) fn song(tune: u64, length_ms: u64) -> Result<Vec<u8>, hound::Error> {
 fn compose(rng: &mut Rng, mix: &mut [f32]) {
     let scale = if rng.one_in(3) { MINOR } else { MAJOR };
     let tonic = 48 + rng.below(10) as i32;
-    let voice = &VOICES[rng.below(VOICES.len() as u64) as usize];
-    let lead = &VOICES[rng.below(VOICES.len() as u64) as usize];
+    let mut band = Instrument::new(rng);
+    let mut lead = Instrument::new(rng);
     let chords = PROGRESSIONS[rng.below(PROGRESSIONS.len() as u64) as usize];
-    let beat = 60.0 / (84.0 + rng.below(44) as f32);
-    let eighth = (beat / 2.0 * SAMPLE_RATE as f32) as usize;
+    let beat_s = 60.0 / (84.0 + rng.below(44) as f32);
+    let eighth = (beat_s / 2.0 * SAMPLE_RATE as f32) as usize;
     let pattern = rng.next();
     let mut step = 7;
     for (n, start) in (0..mix.len()).step_by(eighth.max(1)).enumerate() {
         let root = chords[(n / 8) % chords.len()];
+        let rest = &mut mix[start..];
         if n % 8 == 0 {
-            note(mix, start, pitch(tonic - 12, &scale, root), 0.9, voice);
+            band.play(key(tonic - 12, &scale, root), 0.9, rest);
         }
         // The third, the fifth and the octave take turns.
         let broken = root + [0, 2, 4, 7, 4, 2, 4, 2][n % 8];
-        note(mix, start, pitch(tonic, &scale, broken), 0.42, voice);
+        band.play(key(tonic, &scale, broken), 0.42, rest);
         if (pattern >> (n % 16)) & 1 == 1 || n % 16 == 0 {
             step = (step + rng.below(5) as i32 - 2).clamp(4, 12);
             let tone = step / 5 * 7 + PENTATONIC[step as usize % 5];
-            note(mix, start, pitch(tonic + 12, &scale, tone - 7), 0.5, lead);
+            lead.play(key(tonic + 12, &scale, tone - 7), 0.5, rest);
         }
     }
 }
 
-/// Frequency of a step of the scale, in hertz; steps go on over the octaves.
-fn pitch(tonic: i32, scale: &[i32; 7], step: i32) -> f32 {
-    let semitones = scale[step.rem_euclid(7) as usize] + 12 * step.div_euclid(7);
-    440.0 * ((tonic + semitones - 69) as f32 / 12.0).exp2()
+/// The key (of a MIDI keyboard) of a step of the scale; steps go on over the octaves.
+fn key(tonic: i32, scale: &[i32; 7], step: i32) -> i32 {
+    tonic + scale[step.rem_euclid(7) as usize] + 12 * step.div_euclid(7)
 }
 
-fn note(mix: &mut [f32], start: usize, hertz: f32, loudness: f32, voice: &Voice) {
+/// A voice, and the notes it has played: a tune has few, and plays them often.
+struct Instrument {
+    voice: &'static Voice,
+    notes: HashMap<i32, Vec<f32>>,
+}
+
+impl Instrument {
+    fn new(rng: &mut Rng) -> Self {
+        let voice = &VOICES[rng.below(VOICES.len() as u64) as usize];
+        Self { voice, notes: HashMap::new() }
+    }
+
+    fn play(&mut self, key: i32, loudness: f32, onto: &mut [f32]) {
+        let note = self.notes.entry(key).or_insert_with(|| note(key, self.voice));
+        for (out, sample) in onto.iter_mut().zip(note) {
+            *out += *sample * loudness;
+        }
+    }
+}
+
+fn note(key: i32, voice: &Voice) -> Vec<f32> {
     let length = (voice.ring_s * SAMPLE_RATE as f32) as usize;
-    let end = (start + length).min(mix.len());
     let decay = SILENCE.powf(1.0 / length as f32);
+    let hertz = 440.0 * ((key - 69) as f32 / 12.0).exp2();
+    let mut note = vec![0.0; length];
     for (overtone, share) in voice.partials {
         let angle = TAU * hertz * overtone / SAMPLE_RATE as f32;
-        if angle > 2.5 {
+        if angle > ANGLE_MAX {
             continue;
         }
         // x[n] = 2 r cos(w) x[n-1] - r² x[n-2] is a sine that decays by r per sample.
         let (one, two) = (2.0 * decay * angle.cos(), decay * decay);
-        let (mut before, mut now) = (0.0, loudness * share * angle.sin());
-        for out in &mut mix[start..end] {
+        let (mut before, mut now) = (0.0, share * angle.sin());
+        for out in &mut note {
             *out += now;
             (before, now) = (now, one * now - two * before);
         }
     }
+    note
 }

@@ -28,10 +28,10 @@ fn the_first_server_has_the_most() {
 }
 
 #[test]
-fn a_hundred_thousand_names_are_distinct() {
-    let plan = plan::community(100_000, 1);
+fn many_names_are_distinct() {
+    let plan = plan::community(20_000, 1);
     let slugs: HashSet<_> = plan.iter().map(|a| a.slug.as_str()).collect();
-    assert_eq!(slugs.len(), 100_000);
+    assert_eq!(slugs.len(), 20_000);
 }
 
 #[test]
