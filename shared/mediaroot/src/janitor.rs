@@ -29,10 +29,12 @@ pub const FREEZE_KEEP: TimeDelta = TimeDelta::days(1);
 const PROMOTED: &str = "promoted.json";
 
 /// A job's note that its tree has been promoted here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Promoted {
     /// Whose tree.
     pub artist: ArtistId,
+    /// BLAKE3 of the manifest that it was made equal to, hex.
+    pub manifest: String,
     /// When.
     pub at: DateTime<Utc>,
 }

@@ -10,7 +10,7 @@
 //!     incoming/<job id>/             the tree of a move that is arriving
 //!     retired/<job id>/tree/         the old copy of a move that has left
 //!     retired/<job id>/retired.json  whose it was, and when to purge it
-//!     retired/<job id>-stale/        likewise, of a tree that a promotion found in its place
+//!     retired/<job id>-stale-<epoch>/  likewise, of a tree that a promotion found in its place
 //!     jobs/<job id>/                 what the worker must remember of a running job
 //!     fences/<job id>/               highest epochs seen, and locks; outlives the job
 //! ```
@@ -18,7 +18,7 @@
 //! *Invariant:* a tree at `<artist id>` is whole. Trees that arrive are elsewhere until verified.
 
 use std::path::{Path, PathBuf};
-use tourbus_domain::{ArtistId, JobId, Slug};
+use tourbus_domain::{ArtistId, Epoch, JobId, Slug};
 
 /// A media root; knows the names of things, touches nothing.
 #[derive(Debug, Clone)]
@@ -89,8 +89,8 @@ impl MediaRoot {
 
     /// The old copy of an artist's tree that a move found at its target, where it had no right
     /// to be: a leftover of an earlier stay.
-    pub fn retired_stale(&self, job: JobId) -> PathBuf {
-        self.hidden("retired").join(format!("{job}-stale"))
+    pub fn retired_stale(&self, job: JobId, epoch: Epoch) -> PathBuf {
+        self.hidden("retired").join(format!("{job}-stale-{epoch}"))
     }
 
     /// What the worker must remember of all running jobs.

@@ -1,6 +1,7 @@
 //! Building an arriving tree.
 
 use crate::{
+    atomic::Durable,
     beneath::{Beneath, parts},
     error::{Doing, RootError},
     identity::Identity,
@@ -136,13 +137,20 @@ impl Beneath {
         Ok(())
     }
 
-    /// Gives a directory its final mode and mtime. Deepest first: whatever changes in a
-    /// directory changes its mtime.
-    pub fn finish_dir(&self, path: &TreePath, mode: u32, mtime: Stamp) -> Result<(), RootError> {
+    /// Gives a directory its final mode and mtime, and flushes it when `durable`. Deepest first:
+    /// whatever changes in a directory changes its mtime.
+    pub fn finish_dir(
+        &self,
+        path: &TreePath,
+        mode: u32,
+        mtime: Stamp,
+        durable: Durable,
+    ) -> Result<(), RootError> {
         let finish = || {
             let fd = self.dir(path)?;
             fs::fchmod(&fd, Mode::from_raw_mode(mode))?;
-            fs::futimens(&fd, &times(mtime))
+            fs::futimens(&fd, &times(mtime))?;
+            if durable == Durable::Yes { fs::fsync(&fd) } else { Ok(()) }
         };
         finish().doing("finish", &self.shown(path))
     }
@@ -153,11 +161,6 @@ impl Beneath {
             fs::utimensat(dir, name, &times(mtime), AtFlags::SYMLINK_NOFOLLOW)
         })
         .doing("finish", &self.shown(path))
-    }
-
-    /// Flushes a directory's entries.
-    pub fn sync_dir(&self, path: &TreePath) -> Result<(), RootError> {
-        self.dir(path).and_then(fs::fsync).doing("flush", &self.shown(path))
     }
 
     /// Flushes the whole file system: cheaper than many single files.
