@@ -1,0 +1,251 @@
+//! One delivery, from checking its signature to acknowledging it.
+//!
+//! ```text
+//!  verify ──refused──▶ dead letters
+//!    │ enter the fence ──stale──▶ ack, say nothing
+//!    │ started · run the step ──void──▶ ack, say nothing
+//!    ▼ done | failed | yielded, confirmed ──▶ seal the fence ──▶ ack
+//! ```
+
+use crate::{
+    buffers::Buffers,
+    context::{Context, Outcome, Stop, crashed, previous_try_still_running},
+    events::Events,
+    fault,
+    held::Held,
+    phase::Phase,
+    steps,
+};
+use chrono::Utc;
+use std::{future, sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tourbus_broker::Delivery;
+use tourbus_config::WorkerLimits;
+use tourbus_domain::{ErrorClass, JobError, StepRef};
+use tourbus_mediaroot::{Entered, Entering, MediaRoot, RootError, Ticket};
+use tourbus_protocol::{EventBody, Order, Verifier, Work};
+use tourbus_staging::Staging;
+
+/// Longest wait for an earlier try to let go.
+const ENTER_WAIT: Duration = Duration::from_secs(30);
+/// How often that is looked at.
+const ENTER_POLL: Duration = Duration::from_millis(20);
+/// How often a running try is asked whether it still counts, besides the step's own checks.
+const VOID_POLL: Duration = Duration::from_millis(250);
+
+/// What every delivery needs. Shared.
+pub struct Desk<S> {
+    pub verifier: Verifier,
+    pub root: MediaRoot,
+    pub staging: S,
+    pub buffers: Buffers,
+    pub limits: Arc<WorkerLimits>,
+    pub events: Events,
+    pub held: Held,
+    pub phase: Arc<Phase>,
+}
+
+/// How entering ended.
+enum Entry {
+    Entered(Entered),
+    Stale,
+    Ended(Stop),
+}
+
+impl<S: Staging> Desk<S> {
+    /// Deals with one delivery.
+    pub async fn take(&self, delivery: Delivery) {
+        let work = match self.verifier.check(&delivery.body, Utc::now()) {
+            Ok(work) => work,
+            Err(refused) => {
+                tracing::warn!(%refused, routing_key = delivery.routing_key, "work.refused");
+                metrics::counter!("tourbus_worker_refused_total").increment(1);
+                settled(delivery.reject().await);
+                return;
+            }
+        };
+        if work.order == Order::VoidV1 {
+            self.void(&work, delivery).await;
+            return;
+        }
+        let _hold = self.held.hold(work.step_ref());
+        let (outcome, entered) = match self.enter(&work).await {
+            Entry::Entered(entered) => {
+                let entered = Arc::new(entered);
+                (self.run(work.clone(), Arc::clone(&entered)).await, Some(entered))
+            }
+            Entry::Stale => (Err(Stop::Void), None),
+            Entry::Ended(stop) => (Err(stop), None),
+        };
+        self.tell(&work, outcome, delivery, entered).await;
+    }
+
+    /// Calls a try off, and everything below the floor.
+    async fn void(&self, work: &Work, delivery: Delivery) {
+        let (fence, key) = (self.root.fence(work.job_id), work.key);
+        let (epoch, floor) = (work.epoch, work.floor);
+        let voided = blocking(move || fence.void(key, epoch, floor)).await;
+        match voided {
+            Ok(()) => settled(delivery.ack().await),
+            Err(error) => {
+                tracing::error!(%error, "work.void_failed");
+                settled(delivery.requeue().await);
+            }
+        }
+    }
+
+    async fn enter(&self, work: &Work) -> Entry {
+        let ticket = Ticket::new(work.epoch);
+        let deadline = Instant::now() + ENTER_WAIT;
+        let (fence, key, floor) = (self.root.fence(work.job_id), work.key, work.floor);
+        let first = fence.clone();
+        let mut entering = blocking(move || first.enter(key, ticket, floor)).await;
+        loop {
+            match entering {
+                Ok(Entering::Entered(entered)) => return Entry::Entered(entered),
+                Ok(Entering::Stale) => return Entry::Stale,
+                Ok(Entering::Busy) => (),
+                Err(e) => return Entry::Ended(fault::from_root(&e).into()),
+            }
+            if self.phase.stopping.is_cancelled() {
+                return Entry::Ended(Stop::Interrupted);
+            }
+            if Instant::now() >= deadline {
+                return Entry::Ended(previous_try_still_running().into());
+            }
+            sleep(ENTER_POLL).await;
+            let again = fence.clone();
+            entering = blocking(move || again.enter_again(key, ticket)).await;
+        }
+    }
+
+    /// Runs the step. A panic is its failure, never the worker's.
+    async fn run(&self, work: Work, entered: Arc<Entered>) -> Outcome {
+        use crate::context::Emit;
+        let step = work.step_ref();
+        let interrupt = CancellationToken::new();
+        let context = Context {
+            root: self.root.clone(),
+            staging: self.staging.clone(),
+            buffers: self.buffers.clone(),
+            limits: Arc::clone(&self.limits),
+            step,
+            entered: Arc::clone(&entered),
+            interrupt: interrupt.clone(),
+            events: Arc::new(self.events.clone()),
+        };
+        let Some(running) = steps::start(context, work.order) else {
+            return Err(wrong_order(&step).into());
+        };
+        self.events.emit(EventBody::Started { step });
+        tracing::info!(job = %step.job_id, step = %step.key.kind, seq = step.key.seq,
+            epoch = step.epoch, "step.started");
+        let mut task = AbortOnDropHandle::new(tokio::spawn(running));
+        let hold_until = Instant::now() + Duration::from_secs(self.limits.delivery_hold_s);
+        let interrupting = async {
+            tokio::select! {
+                () = self.phase.stopping.cancelled() => (),
+                () = sleep_until(hold_until) => (),
+            }
+            interrupt.cancel();
+            future::pending::<()>().await;
+        };
+        let voided = async {
+            while entered.check().is_ok() {
+                sleep(VOID_POLL).await;
+            }
+        };
+        tokio::select! {
+            ended = &mut task => ended.unwrap_or_else(|e| {
+                tracing::error!(job = %step.job_id, step = %step.key.kind, error = %e, "step.panicked");
+                Err(crashed(&e.to_string()).into())
+            }),
+            () = interrupting => Err(Stop::Interrupted),
+            () = voided => Err(Stop::Void),
+            () = self.phase.cut_off.cancelled() => Err(Stop::Interrupted),
+        }
+    }
+
+    /// Tells how the try ended, and only then acknowledges.
+    async fn tell(
+        &self,
+        work: &Work,
+        outcome: Outcome,
+        delivery: Delivery,
+        entered: Option<Arc<Entered>>,
+    ) {
+        let step = work.step_ref();
+        self.note(&step, &outcome);
+        let body = match outcome {
+            Ok(result) => EventBody::Done { step, result },
+            Err(Stop::Failed(error)) => EventBody::Failed { step, error },
+            Err(Stop::Interrupted) => {
+                let stopping = self.phase.stopping.is_cancelled();
+                let reason = if stopping { "shutdown" } else { "continues" };
+                EventBody::Yielded { step, reason: reason.to_owned() }
+            }
+            Err(Stop::Void) => {
+                drop(entered);
+                settled(delivery.ack().await);
+                return;
+            }
+        };
+        let deadline = || self.phase.silent_at();
+        if !self.events.deliver(body, || delivery.is_live(), deadline).await {
+            // Dropped unacknowledged, the message comes again, and the step repeats.
+            return;
+        }
+        // From here on a repeated message of this try is stale, however late it comes.
+        let (fence, key, epoch) = (self.root.fence(work.job_id), work.key, work.epoch);
+        if let Err(error) = blocking(move || fence.void(key, epoch, 0)).await {
+            tracing::warn!(%error, "fence.not_sealed");
+        }
+        drop(entered);
+        settled(delivery.ack().await);
+    }
+
+    fn note(&self, step: &StepRef, outcome: &Outcome) {
+        let (kind, job) = (step.key.kind.as_str(), step.job_id);
+        let (seq, epoch) = (step.key.seq, step.epoch);
+        let name = match outcome {
+            Ok(_) => "done",
+            Err(Stop::Failed(_)) => "failed",
+            Err(Stop::Interrupted) => "yielded",
+            Err(Stop::Void) => "void",
+        };
+        metrics::counter!("tourbus_worker_steps_total", "kind" => kind, "outcome" => name)
+            .increment(1);
+        if let Err(Stop::Failed(error)) = outcome {
+            tracing::warn!(%job, step = kind, seq, epoch, code = error.code, %error, "step.failed");
+        } else {
+            tracing::info!(%job, step = kind, seq, epoch, outcome = name, "step.ended");
+        }
+    }
+}
+
+/// The coordinator's own fault: the key and the order do not fit.
+fn wrong_order(step: &StepRef) -> JobError {
+    JobError::new(
+        ErrorClass::Fatal,
+        "wrong_order",
+        format!("the order is not one of a {} step", step.key.kind),
+        "Run the same version of tourbus on all servers, then retry",
+    )
+}
+
+async fn blocking<T: Send + 'static>(
+    act: impl FnOnce() -> Result<T, RootError> + Send + 'static,
+) -> Result<T, RootError> {
+    tokio::task::spawn_blocking(act).await.unwrap_or_else(|e| {
+        let source = std::io::Error::other(e);
+        Err(RootError { action: "use", path: "the fence".into(), source })
+    })
+}
+
+fn settled(result: Result<(), tourbus_broker::Lost>) {
+    if let Err(lost) = result {
+        // The message comes again; the fence knows that it has been dealt with.
+        tracing::debug!(%lost, "delivery.lost");
+    }
+}

@@ -1,0 +1,120 @@
+//! Telling the coordinator: what a step tells on the way, and how a try ends.
+
+use crate::context::Emit;
+use chrono::Utc;
+use std::time::Duration;
+use tokio::{sync::mpsc, time::Instant};
+use tourbus_broker::{Publication, PublishError, Publisher};
+use tourbus_domain::{ErrorClass, Slug};
+use tourbus_protocol::{Event, EventBody, names};
+use uuid::Uuid;
+
+/// Events on the way that are kept while the broker is slow; more are dropped, which is
+/// harmless: the end of a try lists again what matters.
+const WAITING_MAX: usize = 4096;
+/// Events that are published together.
+const BATCH_MAX: usize = 64;
+/// Pause before publishing again what could not be.
+const AGAIN_AFTER: Duration = Duration::from_millis(250);
+
+/// Publishes events of this worker. Cheap to clone.
+#[derive(Clone)]
+pub struct Events {
+    server: Slug,
+    worker: String,
+    publisher: Publisher,
+    waiting: mpsc::Sender<EventBody>,
+}
+
+/// Publishes what was emitted, until all senders are gone.
+pub struct Pump {
+    events: Events,
+    waiting: mpsc::Receiver<EventBody>,
+}
+
+impl Events {
+    /// For this worker of this server.
+    pub fn new(server: Slug, worker: String, publisher: Publisher) -> (Self, Pump) {
+        let (sender, waiting) = mpsc::channel(WAITING_MAX);
+        let events = Self { server, worker, publisher, waiting: sender };
+        (events.clone(), Pump { events, waiting })
+    }
+
+    /// Publishes once.
+    pub async fn publish(&self, body: EventBody) -> Result<(), PublishError> {
+        self.publisher.publish(self.publication(body)?).await
+    }
+
+    /// Publishes until it is confirmed, for as long as `worthwhile` and until `deadline`.
+    /// Whether it is confirmed.
+    pub async fn deliver(
+        &self,
+        body: EventBody,
+        worthwhile: impl Fn() -> bool,
+        deadline: impl Fn() -> Option<Instant>,
+    ) -> bool {
+        loop {
+            let error = match self.publish(body.clone()).await {
+                Ok(()) => return true,
+                Err(error) => error,
+            };
+            let name = body.name();
+            let late = deadline().is_some_and(|d| Instant::now() >= d);
+            if error.class() == ErrorClass::Permanent || late || !worthwhile() {
+                tracing::warn!(event = name, %error, "event.lost");
+                return false;
+            }
+            tracing::debug!(event = name, %error, "event.again");
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    fn publication(&self, body: EventBody) -> Result<Publication, PublishError> {
+        let kind = body.name();
+        let id = Uuid::now_v7();
+        let event = Event {
+            id,
+            server: self.server.clone(),
+            worker: self.worker.clone(),
+            at: Utc::now(),
+            body,
+        };
+        let body = serde_json::to_vec(&event)
+            .map_err(|e| PublishError::Refused { reason: e.to_string() })?;
+        let routing_key = names::event_key(&self.server, kind);
+        let exchange = names::EVENTS_EXCHANGE.to_owned();
+        Ok(Publication { exchange, routing_key, body, message_id: id, kind })
+    }
+}
+
+impl Emit for Events {
+    fn emit(&self, body: EventBody) {
+        let name = body.name();
+        if self.waiting.try_send(body).is_err() {
+            metrics::counter!("tourbus_worker_events_dropped_total", "event" => name).increment(1);
+        }
+    }
+}
+
+impl Pump {
+    /// Runs until every [`Events`] but this one's own is gone.
+    pub async fn run(self) {
+        let Self { events, mut waiting } = self;
+        let Events { server, worker, publisher, waiting: own } = events;
+        // The last sender but ours ends the loop.
+        let (idle, _) = mpsc::channel(1);
+        drop(own);
+        let events = Events { server, worker, publisher, waiting: idle };
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
+            let publications = batch.drain(..).filter_map(|b| events.publication(b).ok()).collect();
+            for result in events.publisher.publish_all(publications).await {
+                if let Err(error) = result {
+                    metrics::counter!("tourbus_worker_events_dropped_total", "event" => "any")
+                        .increment(1);
+                    tracing::debug!(%error, "event.dropped");
+                }
+            }
+        }
+    }
+}

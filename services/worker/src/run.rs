@@ -1,0 +1,198 @@
+//! The process: lanes in, events out, and a graceful end.
+
+use crate::{buffers::Buffers, errand::Desk, events::Events, heartbeat, held::Held, phase::Phase};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    task::JoinSet,
+    time::{sleep_until, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tourbus_broker::Broker;
+use tourbus_config::{Slots, WorkerConfig};
+use tourbus_domain::Lane;
+use tourbus_mediaroot::{MediaRoot, RootError};
+use tourbus_protocol::{Refused, Verifier, names};
+use tourbus_staging::{S3Staging, StagingError};
+use tourbus_telemetry::Health;
+
+/// How long the last events may take on their way out.
+const LAST_EVENTS: Duration = Duration::from_secs(1);
+
+/// Why a worker does not start. Once started it goes on over any fault of its parts.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// Metrics could not be installed.
+    #[error("cannot install metrics: {0}")]
+    Metrics(String),
+    /// The health address is taken.
+    #[error("cannot listen on {address} for health and metrics: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The media root cannot be used.
+    #[error("the media root cannot be used: {0}")]
+    MediaRoot(#[from] RootError),
+    /// `master_public_keys` holds something else than keys.
+    #[error("master_public_keys: {0}")]
+    Keys(#[from] Refused),
+    /// The section `[staging]` is wrong.
+    #[error("staging: {0}")]
+    Staging(#[from] StagingError),
+    /// A limit is out of its bounds.
+    #[error("limits.{name} is {value}: it must be {bounds}")]
+    Limit {
+        /// Which.
+        name: &'static str,
+        /// What it is.
+        value: u64,
+        /// What it may be.
+        bounds: &'static str,
+    },
+}
+
+/// Runs a worker until `shutdown`, then ends within `limits.shutdown_s` and a few seconds.
+pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<(), WorkerError> {
+    check(&config)?;
+    let health = Health::install(&["broker", "staging", "media_root"])
+        .map_err(|e| WorkerError::Metrics(e.to_string()))?;
+    let address = config.health.listen;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| WorkerError::Listen { address, source })?;
+    let root = MediaRoot::new(&config.media_root);
+    root.prepare()?;
+    let verifier = Verifier::new(config.server.clone(), &config.master_public_keys)?;
+    let staging = S3Staging::connect(&config.staging)?;
+    // A token of its own: acknowledgements must still go out after the shutdown has begun.
+    let broker = Broker::start(&config.broker, &config.worker, CancellationToken::new());
+    let (events, pump) =
+        Events::new(config.server.clone(), config.worker.clone(), broker.publisher());
+    let phase = Arc::new(Phase::new(Duration::from_secs(config.limits.shutdown_s)));
+    let held = Held::default();
+    let period = Duration::from_millis(config.limits.heartbeat_ms);
+    let desk = Arc::new(Desk {
+        verifier,
+        root: root.clone(),
+        staging: staging.clone(),
+        buffers: Buffers::new(config.limits.chunk_buffers, config.limits.chunk_bytes),
+        limits: Arc::new(config.limits),
+        events: events.clone(),
+        held: held.clone(),
+        phase: Arc::clone(&phase),
+    });
+
+    let mut background = JoinSet::new();
+    let serving = tourbus_telemetry::serve(listener, health.clone(), std::future::pending());
+    background.spawn(async move {
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "health.ended");
+        }
+    });
+    background.spawn(heartbeat::beat(events, held, root, health.clone(), period));
+    background.spawn(heartbeat::watch_broker(broker.clone(), health.clone()));
+    background.spawn(heartbeat::watch_staging(staging, health));
+    background.spawn(heartbeat::clean(Arc::clone(&desk)));
+    let pumping = tokio::spawn(pump.run());
+
+    let lanes = Lanes { server: config.server, worker: config.worker, slots: config.slots };
+    let (mut consuming, errands) = lanes.consume(&broker, &desk);
+    tracing::info!("worker.started");
+    shutdown.cancelled().await;
+    tracing::info!("worker.stopping");
+    phase.stop();
+    finish(&mut consuming, &errands, &phase).await;
+    background.shutdown().await;
+    drop(desk);
+    if timeout(LAST_EVENTS, pumping).await.is_err() {
+        tracing::debug!("worker.stop: some events are left untold");
+    }
+    broker.close().await;
+    tracing::info!("worker.stopped");
+    Ok(())
+}
+
+/// Waits for the errands, cutting them off when the patience is over.
+async fn finish(consuming: &mut JoinSet<()>, errands: &TaskTracker, phase: &Phase) {
+    let done = async {
+        while consuming.join_next().await.is_some() {}
+        errands.close();
+        errands.wait().await;
+    };
+    let cutting = async {
+        if let Some(at) = phase.cut_off_at() {
+            sleep_until(at).await;
+        }
+        phase.cut_off.cancel();
+        if let Some(at) = phase.silent_at() {
+            sleep_until(at).await;
+        }
+    };
+    tokio::select! {
+        () = done => (),
+        () = cutting => tracing::warn!("worker.stop: some work is left to others"),
+    }
+}
+
+struct Lanes {
+    server: tourbus_domain::Slug,
+    worker: String,
+    slots: Slots,
+}
+
+impl Lanes {
+    /// Consumes every lane that has slots.
+    fn consume(&self, broker: &Broker, desk: &Arc<Desk<S3Staging>>) -> (JoinSet<()>, TaskTracker) {
+        let slots = self.slots;
+        let lanes = [
+            (Lane::Express, slots.express),
+            (Lane::Export, slots.export),
+            (Lane::Import, slots.import),
+            (Lane::Upkeep, slots.upkeep),
+        ];
+        let errands = TaskTracker::new();
+        let mut consuming = JoinSet::new();
+        for (lane, slots) in lanes.into_iter().filter(|(_, slots)| *slots > 0) {
+            let tag = format!("{}.{lane}", self.worker);
+            let mut deliveries = broker.consume(names::lane_queue(&self.server, lane), slots, tag);
+            let (desk, errands) = (Arc::clone(desk), errands.clone());
+            consuming.spawn(async move {
+                loop {
+                    let delivery = tokio::select! {
+                        biased;
+                        () = desk.phase.stopping.cancelled() => break,
+                        delivery = deliveries.next() => delivery,
+                    };
+                    // The broker's own end: nothing more will come.
+                    let Some(delivery) = delivery else { break };
+                    let desk = Arc::clone(&desk);
+                    errands.spawn(async move { desk.take(delivery).await });
+                }
+                deliveries.stop().await;
+            });
+        }
+        (consuming, errands)
+    }
+}
+
+fn check(config: &WorkerConfig) -> Result<(), WorkerError> {
+    let limits = &config.limits;
+    let refuse = |name, value, bounds| Err(WorkerError::Limit { name, value, bounds });
+    if !(1 << 20..=64 << 20).contains(&limits.chunk_bytes) {
+        return refuse("chunk_bytes", limits.chunk_bytes as u64, "1 MiB to 64 MiB");
+    }
+    if !(1..=1024).contains(&limits.chunk_buffers) {
+        return refuse("chunk_buffers", limits.chunk_buffers as u64, "1 to 1024");
+    }
+    if limits.segment_entries == 0 {
+        return refuse("segment_entries", 0, "at least 1");
+    }
+    if !(1..=1_500).contains(&limits.delivery_hold_s) {
+        // RabbitMQ takes a delivery back after 30 minutes.
+        return refuse("delivery_hold_s", limits.delivery_hold_s, "1 to 1500 s");
+    }
+    Ok(())
+}
