@@ -65,6 +65,11 @@ impl Management {
         self.delete(&format!("queues/{}/{}", part(vhost), part(queue))).await
     }
 
+    /// Deletes a user.
+    pub async fn delete_user(&self, user: &str) -> Result<(), TopologyError> {
+        self.delete(&format!("users/{}", part(user))).await
+    }
+
     /// Connections of a virtual host. One that is seconds old may be missing.
     pub async fn connections(&self, vhost: &str) -> Result<Vec<ConnectionInfo>, TopologyError> {
         let all: Vec<ConnectionInfo> =
