@@ -1,7 +1,14 @@
 //! The command line.
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf};
+use tourbus_domain::Slug;
+use tourbus_store::Role;
+
+/// The password of `tourbus account ensure`.
+pub const PASSWORD: &str = "TOURBUS_ACCOUNT_PASSWORD";
+/// The token of `tourbus account ensure`.
+pub const API_TOKEN: &str = "TOURBUS_ACCOUNT_API_TOKEN";
 
 /// Moves artists between the servers of a music community.
 #[derive(Debug, Parser)]
@@ -19,8 +26,65 @@ pub enum Command {
     Migrate(ConfigFile),
     /// Show, declare or check the broker's exchanges, lanes, policies and permissions
     Topology(Topology),
+    /// Make servers known to the cluster
+    #[command(subcommand)]
+    Server(Server),
+    /// Make accounts
+    #[command(subcommand)]
+    Account(Account),
     #[command(flatten)]
     Service(Service),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Server {
+    /// Make a server known, or bring the one with this slug up to date
+    Ensure(EnsureServer),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct EnsureServer {
+    #[command(flatten)]
+    pub file: ConfigFile,
+    /// Its name in hosts, queues and users: a-z, 0-9 and hyphens
+    #[arg(long)]
+    pub slug: Slug,
+    /// Its name for people
+    #[arg(long)]
+    pub name: String,
+    /// Where our own processes reach it
+    #[arg(long)]
+    pub ip: IpAddr,
+    /// Its base URL, without a trailing slash
+    #[arg(long)]
+    pub url: String,
+    /// Whether it is the master, where new artists go
+    #[arg(long)]
+    pub master: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Account {
+    /// Make an account, or give the one with this email a new password and role
+    Ensure(EnsureAccount),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct EnsureAccount {
+    #[command(flatten)]
+    pub file: ConfigFile,
+    /// With what it signs in
+    #[arg(long)]
+    pub email: String,
+    /// admin, operator or viewer
+    #[arg(long)]
+    pub role: Role,
+    /// Its password; only from the environment, where other users cannot see it
+    #[arg(skip = std::env::var(PASSWORD).ok())]
+    pub password: Option<String>,
+    /// A token for the API on its behalf, if wanted; likewise
+    #[arg(skip = std::env::var(API_TOKEN).ok())]
+    pub api_token: Option<String>,
 }
 
 /// One role of the cluster.

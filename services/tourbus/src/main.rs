@@ -2,10 +2,11 @@
 
 mod args;
 mod operate;
+mod people;
 mod serve;
 mod signals;
 
-use args::{Args, Command};
+use args::{Account, Args, Command, Server};
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -28,6 +29,8 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
             Command::Up(options) => operate::up(options).await,
             Command::Migrate(file) => operate::migrate(&file.config).await,
             Command::Topology(topology) => operate::topology(topology).await,
+            Command::Server(Server::Ensure(server)) => people::ensure_server(server).await,
+            Command::Account(Account::Ensure(account)) => people::ensure_account(account).await,
             Command::Service(service) => serve::run(service).await,
         }
     })

@@ -22,8 +22,13 @@ pub async fn run(service: Service) -> anyhow::Result<ExitCode> {
             let config = read(&file.config)?;
             tourbus_coordinator::run(config, shutdown).await.context("the coordinator stopped")?;
         }
-        Service::Web(_) | Service::Worker(_) => {
-            anyhow::bail!("this build has no such service yet")
+        Service::Web(file) => {
+            let config = read(&file.config)?;
+            tourbus_web::run(config, shutdown).await.context("web stopped")?;
+        }
+        Service::Worker(file) => {
+            let config = read(&file.config)?;
+            tourbus_worker::run(config, shutdown).await.context("the worker stopped")?;
         }
     }
     Ok(ExitCode::SUCCESS)
