@@ -6,4 +6,4 @@ mod faults;
 mod house;
 mod listeners;
 mod moves;
-mod support;
+mod store;

@@ -1,0 +1,6 @@
+//! The store on a real database: admission, idempotence, events, cutover, counters.
+
+mod enqueue;
+mod fixture;
+mod inputs;
+mod outbox;
