@@ -2,6 +2,9 @@
 //! API, trees that are hard to copy, and waiting that says what it last saw.
 
 pub mod api;
+pub mod bench;
+pub mod browser;
 pub mod garage;
+pub mod support;
 pub mod tree;
 pub mod wait;

@@ -14,8 +14,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     time::timeout,
 };
-use tourbus_local::{Endpoints, Infra, InfraPorts, InfraSpec, Logs, find_tourbus};
-use tourbus_tests::garage::Garage;
+use tourbus_local::{
+    Endpoints, Infra, InfraPorts, InfraSpec, Logs, StagingEndpoint, find_tourbus,
+};
+use tourbus_tests::garage::{self, Garage};
 
 /// How long a command that was told to stop may take.
 const STOP_WAIT: Duration = Duration::from_secs(30);
@@ -40,7 +42,7 @@ async fn run() -> Result<ExitStatus> {
     let logs = dir.path().join("logs");
     std::fs::create_dir(&logs)?;
     let garage = match std::env::var("STAGING").as_deref() {
-        Ok("garage") => Some(Garage::start()?),
+        Ok("garage") => Some(Garage::start(&garage::binary()).await?),
         Ok("embedded" | "") | Err(_) => None,
         Ok(other) => bail!("STAGING={other:?}: expected `garage` or `embedded`"),
     };
@@ -48,7 +50,7 @@ async fn run() -> Result<ExitStatus> {
         data_dir: dir.path().join("infra"),
         ports: InfraPorts::free()?,
         tourbus_binary: find_tourbus()?,
-        staging: garage.as_ref().map(Garage::endpoint),
+        staging: garage.as_ref().map(endpoint_of),
         durable: false,
         logs: Logs::files(&logs),
     };
@@ -62,6 +64,17 @@ async fn run() -> Result<ExitStatus> {
     infra.stop().await?;
     drop(garage);
     status
+}
+
+fn endpoint_of(garage: &Garage) -> StagingEndpoint {
+    StagingEndpoint {
+        endpoint: garage.endpoint.clone(),
+        region: garage.region.clone(),
+        bucket: garage.bucket.clone(),
+        prefix: String::new(),
+        access_key: garage.access_key.clone(),
+        secret_key: garage.secret_key.clone(),
+    }
 }
 
 /// One variable per fact, for tests that need only one part.

@@ -3,7 +3,7 @@
 //! The kill points are the hold points of the code: the process that reaches one waits there
 //! while the victim is killed.
 
-use crate::support::Cluster;
+use tourbus_tests::support::Cluster;
 use std::time::Duration;
 use tourbus_tests::tree;
 

@@ -1,6 +1,6 @@
 //! Nobody who listens notices a move.
 
-use crate::support::{Artist, Cluster};
+use tourbus_tests::support::{Artist, Cluster};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tourbus_tests::tree;

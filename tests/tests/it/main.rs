@@ -6,4 +6,5 @@ mod faults;
 mod house;
 mod listeners;
 mod moves;
+mod staging;
 mod store;

@@ -1,6 +1,6 @@
 //! Artists move, byte for byte, and what stands in the way is told.
 
-use crate::support::{Artist, Cluster};
+use tourbus_tests::support::{Artist, Cluster};
 use serde_json::json;
 use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
 use tourbus_tests::{tree, wait};

@@ -4,7 +4,7 @@ use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{FromRow, Postgres, QueryBuilder, Row};
-use tourbus_domain::{BatchId, JobId, MoveState, ServerId};
+use tourbus_domain::{ArtistId, BatchId, JobId, MoveState, ServerId};
 use uuid::Uuid;
 
 /// Where a page of a list, the newest first, ended.
@@ -244,5 +244,14 @@ mod tests {
             let n = JobGroup::ALL.iter().filter(|g| g.states().contains(&state)).count();
             assert_eq!(n, 1, "{state}");
         }
+    }
+}
+
+impl Store {
+    /// Every artist that a job holds, in no order; for checks that no job has forgotten one.
+    pub async fn held_artists(&self) -> Result<Vec<ArtistId>, StoreError> {
+        let sql = "SELECT id FROM artists WHERE operating_job_id IS NOT NULL";
+        let ids: Vec<Uuid> = sqlx::query_scalar(sql).fetch_all(self.pool()).await?;
+        Ok(ids.into_iter().map(ArtistId).collect())
     }
 }

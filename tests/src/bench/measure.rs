@@ -1,0 +1,75 @@
+//! What processes cost, as the kernel counts it.
+
+use anyhow::{Context, Result, bail};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// Kernel ticks a second; fixed at 100 in Linux's user-space interface.
+const TICKS_PER_S: f64 = 100.0;
+
+/// CPU seconds (user and system) that a running process has used.
+pub fn cpu_s(pid: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name may hold anything: count fields from its closing bracket.
+    let rest = stat.rsplit_once(')').context("no name in /proc/pid/stat")?.1;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let ticks = |n: usize| fields.get(n).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
+    Ok((ticks(11) + ticks(12)) / TICKS_PER_S)
+}
+
+/// The largest resident set that a process has had, in bytes.
+pub fn peak_bytes(pid: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find(|l| l.starts_with("VmHWM:")).context("no VmHWM")?;
+    let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
+    Ok(kib << 10)
+}
+
+/// What a command cost.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cost {
+    /// Wall time.
+    pub wall: Duration,
+    /// CPU seconds of the process and its children.
+    pub cpu_s: f64,
+}
+
+impl std::ops::AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        self.wall += other.wall;
+        self.cpu_s += other.cpu_s;
+    }
+}
+
+fn children_cpu_s() -> Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let rest = stat.rsplit_once(')').context("no name in /proc/self/stat")?.1;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let ticks = |n: usize| fields.get(n).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
+    Ok((ticks(13) + ticks(14)) / TICKS_PER_S)
+}
+
+/// Runs `rclone copy` with a given configuration file.
+pub fn rclone(config: &Path, from: &str, to: &str) -> Result<Cost> {
+    let (before, begun) = (children_cpu_s()?, Instant::now());
+    let status = Command::new("rclone")
+        .args(["copy", "--s3-no-check-bucket", "--config"])
+        .arg(config)
+        .args([from, to])
+        .stdin(Stdio::null())
+        .status()
+        .context("rclone does not start: run compose/install.sh --bench")?;
+    if !status.success() {
+        bail!("rclone copy {from} {to} ended with {status}");
+    }
+    Ok(Cost { wall: begun.elapsed(), cpu_s: children_cpu_s()? - before })
+}
+
+/// The middle one of an odd number of values.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
