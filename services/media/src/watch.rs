@@ -1,6 +1,10 @@
 //! Whether the media root is there: a disk that is not mounted looks like a server without artists.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio_util::sync::CancellationToken;
 use tourbus_telemetry::Health;
 
@@ -17,11 +21,20 @@ pub(crate) async fn media_root(root: PathBuf, health: Health, shutdown: Cancella
             _ = every.tick() => {}
         }
         let path = root.clone();
-        let looked = tokio::task::spawn_blocking(move || std::fs::read_dir(path).map(drop)).await;
+        let looked = tokio::task::spawn_blocking(move || look(&path)).await;
         let state = looked.map_err(io::Error::other).and_then(|r| r);
         health.set(
             "media_root",
             state.map_err(|e| format!("cannot read the media root {}: {e}", root.display())),
         );
+    }
+}
+
+/// The root and the public names must be readable; before the first artist there are no names.
+fn look(root: &Path) -> io::Result<()> {
+    fs::read_dir(root)?;
+    match fs::read_dir(root.join(".tourbus/by-slug")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        looked => looked.map(drop),
     }
 }

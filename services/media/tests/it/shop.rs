@@ -71,9 +71,9 @@ impl Shop {
             .timeout(ANSWER_WAIT)
             .build()
             .unwrap();
-        let _stop = shutdown.clone().drop_guard();
+        let stop = shutdown.clone().drop_guard();
         let serving = Some(serving);
-        Self { root, artist, slug, address, client, shutdown, serving, dir, _stop }
+        Self { root, artist, slug, address, client, shutdown, serving, dir, _stop: stop }
     }
 
     pub fn tree(&self) -> PathBuf {
