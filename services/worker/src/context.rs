@@ -11,7 +11,7 @@ use tourbus_staging::{Staging, StagingError};
 
 /// Longest wait for other tries of a job to stop. They look at the fence at each chunk, and a
 /// request to staging has its own deadline.
-const STOP_WAIT: Duration = Duration::from_secs(60);
+const STOP_WAIT: Duration = Duration::from_mins(1);
 /// How often that is looked at.
 const STOP_POLL: Duration = Duration::from_millis(20);
 

@@ -176,7 +176,7 @@ impl<S: Staging> Desk<S> {
         entered: Option<Arc<Entered>>,
     ) {
         let step = work.step_ref();
-        self.note(&step, &outcome);
+        note(&step, &outcome);
         let body = match outcome {
             Ok(result) => EventBody::Done { step, result },
             Err(Stop::Failed(error)) => EventBody::Failed { step, error },
@@ -204,23 +204,23 @@ impl<S: Staging> Desk<S> {
         drop(entered);
         settled(delivery.ack().await);
     }
+}
 
-    fn note(&self, step: &StepRef, outcome: &Outcome) {
-        let (kind, job) = (step.key.kind.as_str(), step.job_id);
-        let (seq, epoch) = (step.key.seq, step.epoch);
-        let name = match outcome {
-            Ok(_) => "done",
-            Err(Stop::Failed(_)) => "failed",
-            Err(Stop::Interrupted) => "yielded",
-            Err(Stop::Void) => "void",
-        };
-        metrics::counter!("tourbus_worker_steps_total", "kind" => kind, "outcome" => name)
-            .increment(1);
-        if let Err(Stop::Failed(error)) = outcome {
-            tracing::warn!(%job, step = kind, seq, epoch, code = error.code, %error, "step.failed");
-        } else {
-            tracing::info!(%job, step = kind, seq, epoch, outcome = name, "step.ended");
-        }
+/// Logs and counts how a try ended.
+fn note(step: &StepRef, outcome: &Outcome) {
+    let (kind, job) = (step.key.kind.as_str(), step.job_id);
+    let (seq, epoch) = (step.key.seq, step.epoch);
+    let name = match outcome {
+        Ok(_) => "done",
+        Err(Stop::Failed(_)) => "failed",
+        Err(Stop::Interrupted) => "yielded",
+        Err(Stop::Void) => "void",
+    };
+    metrics::counter!("tourbus_worker_steps_total", "kind" => kind, "outcome" => name).increment(1);
+    if let Err(Stop::Failed(error)) = outcome {
+        tracing::warn!(%job, step = kind, seq, epoch, code = error.code, %error, "step.failed");
+    } else {
+        tracing::info!(%job, step = kind, seq, epoch, outcome = name, "step.ended");
     }
 }
 

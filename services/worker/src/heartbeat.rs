@@ -15,7 +15,7 @@ const STAGING_EVERY: Duration = Duration::from_secs(10);
 /// Longest wait for its answer.
 const STAGING_WAIT: Duration = Duration::from_secs(9);
 /// How often the janitor looks.
-const CLEAN_EVERY: Duration = Duration::from_secs(60);
+const CLEAN_EVERY: Duration = Duration::from_mins(1);
 
 /// Sends a heartbeat every `period`, until it is dropped.
 pub async fn beat(events: Events, held: Held, root: MediaRoot, health: Health, period: Duration) {

@@ -149,26 +149,17 @@ impl Fence {
         let except = self.step(except);
         let mut busy = false;
         for path in self.steps()? {
-            busy |= path != except && !self.is_free(&open(&path)?, &path)?;
+            busy |= path != except && !is_free(&open(&path)?, &path)?;
         }
         drop(lock);
         Ok(busy)
-    }
-
-    #[allow(clippy::unused_self)]
-    fn is_free(&self, step: &OwnedFd, path: &Path) -> Result<bool, RootError> {
-        match fs::flock(step, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(true),
-            Err(Errno::WOULDBLOCK) => Ok(false),
-            Err(e) => Err(RootError::new("lock", path, e)),
-        }
     }
 
     /// The floor says all that these steps' files could say.
     fn forget_below(&self, floor: Epoch) -> Result<(), RootError> {
         for path in self.steps()? {
             let step = open(&path)?;
-            if latest(&step, &path)?.epoch < floor && self.is_free(&step, &path)? {
+            if latest(&step, &path)?.epoch < floor && is_free(&step, &path)? {
                 std::fs::remove_file(&path).doing("remove", &path)?;
             }
         }
@@ -179,7 +170,7 @@ impl Fence {
     pub(crate) fn remove(&self) -> Result<bool, RootError> {
         let lock = self.lock()?;
         for path in self.steps()? {
-            if !self.is_free(&open(&path)?, &path)? {
+            if !is_free(&open(&path)?, &path)? {
                 return Ok(false);
             }
         }
@@ -233,6 +224,15 @@ impl Fence {
                 return Ok(lock);
             }
         }
+    }
+}
+
+/// Whether nobody holds a step. If so, the caller does, until it closes the file.
+fn is_free(step: &OwnedFd, path: &Path) -> Result<bool, RootError> {
+    match fs::flock(step, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(e) => Err(RootError::new("lock", path, e)),
     }
 }
 

@@ -9,6 +9,7 @@ use tourbus_domain::{ErrorClass, JobError, SegmentRef};
 use tourbus_mediaroot::{Identity, Walked, WalkedKind};
 use tourbus_protocol::{Entry, EntryKind, EventBody, Segment, Slice, manifest::Digest, names};
 use tourbus_staging::Staging;
+use tourbus_telemetry::hold;
 
 /// Slices whose chunks stand in staging, until there are enough to announce.
 #[derive(Default)]
@@ -68,6 +69,7 @@ impl Gathering {
         let blake3 = Digest::of(&body).to_string();
         let reference = SegmentRef { number, round, key, blake3, bytes: gathered.bytes };
         ctx.staging.put(&reference.key, body).await?;
+        hold::point("export.segment_staged").await;
         ctx.entered.check()?;
         let identities = gathered.identities;
         journal.append(Record { reference: reference.clone(), segment, identities })?;

@@ -10,6 +10,7 @@ use crate::{
 use tourbus_domain::{ArtistId, StepKind, StepResult};
 use tourbus_protocol::{EventBody, Order};
 use tourbus_staging::Staging;
+use tourbus_telemetry::hold;
 
 /// Parameters.
 pub struct Export {
@@ -29,6 +30,7 @@ impl Step for Export {
     async fn run<S: Staging>(self, ctx: Context<S>) -> Outcome {
         let artist_tree = tree::open(&ctx, self.artist).await?;
         let walked = tree::walk(&ctx, &artist_tree).await?;
+        hold::point("export.walked").await;
         let (root, job) = (ctx.root.clone(), ctx.step.job_id);
         let mut journal = ctx.blocking(move || Ok(Journal::open(&root, job)?)).await?;
 
@@ -44,6 +46,7 @@ impl Step for Export {
         if !copied.changed.is_empty() {
             tracing::debug!(%job, files = copied.changed.len(), "export.left_to_sync");
         }
+        hold::point("export.done").await;
         Ok(StepResult::Export { segments: journal.segments().to_vec() })
     }
 }

@@ -21,6 +21,7 @@ use tourbus_protocol::{
     names,
 };
 use tourbus_staging::Staging;
+use tourbus_telemetry::hold;
 
 /// Largest chunk object that is taken: what the configuration allows at most.
 pub const CHUNK_BYTES_MAX: usize = 64 << 20;
@@ -131,9 +132,10 @@ async fn take<S: Staging>(
     let room = ctx.buffers.room(bytes).await?;
     ctx.check()?;
     let body = ctx.staging.get(&key, CHUNK_BYTES_MAX).await?;
-    let (root, reserve) = (ctx.root.clone(), ctx.limits.disk_reserve_bytes);
+    hold::point("import.fetched").await;
+    let (place, reserve) = (ctx.root.clone(), ctx.limits.disk_reserve_bytes);
     ctx.blocking(move || {
-        keep_reserve(&root, bytes, reserve)?;
+        keep_reserve(&place, bytes, reserve)?;
         write(&incoming, &key, &body, &targets)?;
         give_back(body, room);
         Ok(())

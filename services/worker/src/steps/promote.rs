@@ -20,6 +20,7 @@ use tourbus_mediaroot::{
 };
 use tourbus_protocol::{ArtistRef, Entry, EntryKind, Manifest, Order, TreePath};
 use tourbus_staging::Staging;
+use tourbus_telemetry::hold;
 
 /// Trees with fewer entries are flushed entry by entry, larger ones with their file system.
 const FLUSH_EACH_MAX: usize = 24;
@@ -53,6 +54,7 @@ impl Step for Promote {
             let durable = durability(&manifest);
             let tree = Arc::clone(&incoming);
             Verifying { ctx: &ctx, incoming, manifest: &manifest, durable }.run(ledger).await?;
+            hold::point("promote.verified").await;
             finish(&ctx, tree, &manifest, durable).await?;
             self.put_in_place(&ctx).await?;
         }
@@ -118,10 +120,12 @@ impl Promote {
             }
             root.note_promoted(job, &Promoted { artist: artist.id, manifest, at })?;
             rename_tree(&root.incoming(job), &root.tree(artist.id))?;
-            root.link_slug(&artist.slug, artist.id)?;
             Ok(())
         })
-        .await
+        .await?;
+        hold::point("promote.renamed").await;
+        let (root, artist) = (ctx.root.clone(), self.artist.clone());
+        ctx.blocking(move || Ok(root.link_slug(&artist.slug, artist.id)?)).await
     }
 }
 

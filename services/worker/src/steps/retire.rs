@@ -7,6 +7,7 @@ use tourbus_domain::{StepKind, StepResult};
 use tourbus_mediaroot::{Retired, remove_tree};
 use tourbus_protocol::{ArtistRef, Order};
 use tourbus_staging::Staging;
+use tourbus_telemetry::hold;
 
 /// Longest that an old copy is kept, in seconds (100 years): more would leave the calendar.
 const KEEP_S_MAX: u64 = 100 * 365 * 24 * 60 * 60;
@@ -38,12 +39,19 @@ impl Step for Retire {
             return Ok(StepResult::Retire { leftovers: None });
         }
         ctx.stop_earlier().await?;
-        let artist = self.artist.id;
+        let artist = self.artist.clone();
         ctx.blocking(move || self.set_aside(&root, job)).await?;
+        hold::point("retire.renamed").await;
+        let root = ctx.root.clone();
+        ctx.blocking(move || {
+            root.unlink_slug(&artist.slug, artist.id)?;
+            root.lift_freeze(artist.id, job)?;
+            Ok(())
+        })
+        .await?;
         let leftovers = ctx.empty_staging().await;
         let root = ctx.root.clone();
         ctx.blocking(move || {
-            root.lift_freeze(artist, job)?;
             remove_tree(&root.job(job), &|| false)?;
             Ok(())
         })
@@ -70,7 +78,6 @@ impl Retire {
         };
         root.forward_slug(&self.artist.slug, &self.new_home_url)?;
         root.retire(&root.retired(job), &note)?;
-        root.unlink_slug(&self.artist.slug, self.artist.id)?;
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ use tourbus_protocol::{
     names,
 };
 use tourbus_staging::Staging;
+use tourbus_telemetry::hold;
 
 /// Walks of a tree that changes although it is frozen, before that is an error.
 const WALKS_MAX: usize = 4;
@@ -44,6 +45,7 @@ impl Step for Sync {
             return Err(fault::job_state_missing().into());
         }
         self.freeze(&ctx).await?;
+        hold::point("sync.frozen").await;
         let renewing = async {
             let third = Duration::from_secs(u64::from(self.freeze_lease_s.max(3)) / 3);
             loop {

@@ -232,11 +232,11 @@ impl<S: Staging> Verifying<'_, S> {
         if Digest::of(&bytes) != slice.blake3 {
             return Err(fetch::corrupt(&key).at(path.to_string()).into());
         }
-        let (incoming, root) = (Arc::clone(&self.incoming), self.ctx.root.clone());
+        let (incoming, place) = (Arc::clone(&self.incoming), self.ctx.root.clone());
         let reserve = self.ctx.limits.disk_reserve_bytes;
         self.ctx
             .blocking(move || {
-                super::import::keep_reserve(&root, slice.len, reserve)?;
+                super::import::keep_reserve(&place, slice.len, reserve)?;
                 let write = || {
                     let file = incoming.write(&path)?;
                     file.write_at(&bytes, slice.offset)?;
@@ -329,9 +329,10 @@ fn look(
     let file = open(incoming, entry)?;
     let all = slices(entry);
     let mut right = true;
-    for at in check.from..check.to {
-        found.bytes += all[at].len;
-        if !is_right(&file, &all[at])? {
+    let some = all.iter().enumerate().take(check.to).skip(check.from);
+    for (at, slice) in some {
+        found.bytes += slice.len;
+        if !is_right(&file, slice)? {
             found.wrong.push((check.entry, at));
             right = false;
         }
