@@ -1,3 +1,35 @@
 //! The web service: admin pages, JSON API, sign-in, front door.
-pub mod auth;
+//!
+//! *Invariant:* it touches no media bytes and publishes no message: it reads and writes rows.
+//!
+//! | route | who | what |
+//! |---|---|---|
+//! | `/`, `/a/{slug}`, `/sign-in`, `/static/…` | everybody | browse, the front door, sign-in |
+//! | `/healthz`, `/readyz`, `/metrics` | everybody | health |
+//! | `/move`, `/batches`, `/jobs`, `/servers`, `/queues`, `/audit` | signed in | pages |
+//! | `/api/v1/…` | token, or signed in | the JSON API; `/api/v1/openapi.json` describes it |
+
+mod api;
+mod app;
+mod assets;
+mod auth;
+mod cursor;
+mod extract;
+mod feed;
+mod front_door;
+mod headers;
+mod pages;
+mod problem;
+mod queues;
+mod serve;
+
 pub use auth::password;
+pub use serve::{WebError, run};
+
+/// Largest request, in bytes: ids of fifty thousand artists.
+pub const BODY_BYTES_MAX: usize = 2 << 20;
+
+/// The OpenAPI document of the JSON API.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    api::openapi()
+}

@@ -1,9 +1,9 @@
 //! Batches, as pages and scripts see them.
 
-use crate::{NewestCursor, Store, StoreError};
+use crate::{NewestCursor, Store, StoreError, Teller, Told};
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
-use tourbus_domain::{ArtistId, BatchId};
+use tourbus_domain::{ArtistId, BatchId, Input, JobId, MoveSettings};
 use uuid::Uuid;
 
 /// What one person asked for in one go.
@@ -50,6 +50,15 @@ pub struct BatchProgress {
     pub bytes_done: i64,
     /// When its first job began.
     pub started_at: Option<DateTime<Utc>>,
+}
+
+/// What came of retrying a batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BatchRetried {
+    /// Jobs that are queued (or being undone) again.
+    pub retried: u64,
+    /// Jobs that could not be: another job holds the artist, or the artist's home has changed.
+    pub refused: u64,
 }
 
 /// An artist that a batch did not take.
@@ -151,5 +160,28 @@ impl Store {
         .fetch_all(self.pool())
         .await?;
         Ok(rows)
+    }
+
+    /// Tries every job of a batch again that failed or is stuck.
+    pub async fn retry_batch(
+        &self,
+        batch: BatchId,
+        actor: &str,
+    ) -> Result<BatchRetried, StoreError> {
+        let ids: Vec<Uuid> = sqlx::query_scalar(
+            "SELECT id FROM jobs WHERE batch_id = $1 AND state IN ('failed', 'stuck') ORDER BY id",
+        )
+        .bind(batch.0)
+        .fetch_all(self.pool())
+        .await?;
+        let retry = |id| Told {
+            job_id: JobId(id),
+            input: Input::Retry,
+            by: Teller::Person(actor.to_owned()),
+        };
+        let told: Vec<Told> = ids.into_iter().map(retry).collect();
+        let outcomes = self.apply_inputs(&told, &MoveSettings::default()).await?;
+        let retried = outcomes.iter().filter(|o| o.is_ok()).count() as u64;
+        Ok(BatchRetried { retried, refused: outcomes.len() as u64 - retried })
     }
 }

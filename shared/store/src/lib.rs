@@ -33,7 +33,7 @@ pub use artists::{
     NewArtist, NewSong, SongRow,
 };
 pub use audit::AuditRow;
-pub use batches::{BatchProgress, BatchRow, RefusalRow};
+pub use batches::{BatchProgress, BatchRetried, BatchRow, RefusalRow};
 pub use error::StoreError;
 pub use heartbeats::{HeartbeatFrom, VoidTry};
 pub use inputs::{InputError, JOBS_PER_TRANSACTION_MAX, Outcome, Outcomes, Teller, Told};

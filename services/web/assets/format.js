@@ -1,0 +1,33 @@
+// Numbers, sizes and spans, as the server writes them.
+
+const number = new Intl.NumberFormat("en-US");
+const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+
+export const count = (n) => number.format(n).replace("-", "−");
+
+export function bytes(n) {
+  let unit = 0;
+  while (Math.abs(n) >= 999.5 && unit + 1 < units.length) {
+    n /= 1000;
+    unit += 1;
+  }
+  return `${n.toFixed(unit > 0 && Math.abs(n) < 99.95 ? 1 : 0)} ${units[unit]}`;
+}
+
+export function duration(s) {
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+  return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
+}
+
+export function span(low, high) {
+  const [unit, name] = high < 90 ? [1, "s"] : high < 5400 ? [60, "min"] : [3600, "h"];
+  low = Math.floor(low / unit);
+  high = Math.max(1, Math.ceil(high / unit));
+  if (low === 0) return `less than ${high} ${name}`;
+  return low === high ? `about ${high} ${name}` : `about ${low}–${high} ${name}`;
+}
+
+export const percent = (done, total) =>
+  total > 0 ? Math.min(100, Math.floor((Math.max(0, done) * 100) / total)) : 0;

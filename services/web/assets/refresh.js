@@ -1,0 +1,57 @@
+// Pages that are simply read anew when something changed, or now and then; never while hidden.
+
+import { localise } from "./times.js";
+
+const EVENTS_PAUSE_MS = 1000;
+const TIMER_MS = 5000;
+const box = document.getElementById("refresh");
+const { on, batch, job } = box.dataset;
+let source = null;
+let due = false;
+let loading = false;
+
+async function reload() {
+  if (!due || loading || document.hidden || box.querySelector(":focus, .do:hover")) return;
+  due = false;
+  loading = true;
+  try {
+    const answer = await fetch(location.href);
+    if (answer.ok && !answer.redirected) {
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = page.getElementById("refresh");
+      if (fresh) {
+        box.replaceChildren(...fresh.childNodes);
+        localise(box);
+      }
+    }
+  } catch {
+    due = true;
+  } finally {
+    loading = false;
+  }
+}
+
+function open() {
+  if (on !== "events" || source) return;
+  const query = batch ? `?batch_id=${batch}` : "";
+  source = new EventSource(`/api/v1/events${query}`);
+  source.addEventListener("change", (e) => {
+    due ||= !job || JSON.parse(e.data).jobs.some((j) => j.id === job);
+  });
+  source.addEventListener("resync", () => (due = true));
+}
+
+function close() {
+  source?.close();
+  source = null;
+}
+
+if (on === "timer") setInterval(() => (due = true), TIMER_MS);
+setInterval(reload, EVENTS_PAUSE_MS);
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return close();
+  due = true;
+  open();
+});
+window.addEventListener("pagehide", close);
+open();

@@ -1,0 +1,156 @@
+//! `/batches`.
+
+use super::{artists::PageParams, view::BatchView};
+use crate::{
+    app::App,
+    auth::{Actor, Right},
+    cursor::{self, Page},
+    extract::{Id, Params},
+    problem::Problem,
+};
+use axum::{Json, extract::State};
+use serde::Serialize;
+use tourbus_domain::{ArtistId, BatchId, Refusal};
+use tourbus_store::RefusalRow;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// The newest batches; the API's and the pages' way.
+pub async fn page(app: &App, params: &PageParams) -> Result<Page<BatchView>, Problem> {
+    let limit = cursor::limit(params.limit)?;
+    let after = cursor::unpack_newest(params.cursor.as_deref())?;
+    let rows = app.store.batches(after.as_ref(), limit + 1).await?;
+    let page =
+        Page::cut(rows, limit, |r| cursor::pack_newest(r.created_at, r.id), std::convert::identity);
+    let items = BatchView::with_progress(&app.store, &app.feed, page.items).await?;
+    Ok(Page { items, next_cursor: page.next_cursor })
+}
+
+/// One batch; the API's and the pages' way.
+pub async fn read(app: &App, id: BatchId) -> Result<BatchView, Problem> {
+    let mut found = BatchView::read(&app.store, &app.feed, &[id]).await?;
+    found.pop().ok_or_else(|| Problem::not_found("batch", id))
+}
+
+/// Batches, the newest first.
+#[utoipa::path(get, path = "/batches", tag = "batches", operation_id = "list_batches",
+    params(PageParams), responses((status = 200, body = Page<BatchView>)))]
+pub async fn list(
+    State(app): State<App>,
+    Params(params): Params<PageParams>,
+) -> Result<Json<Page<BatchView>>, Problem> {
+    page(&app, &params).await.map(Json)
+}
+
+/// One batch.
+#[utoipa::path(get, path = "/batches/{id}", tag = "batches", operation_id = "get_batch",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = BatchView), (status = 404, body = Problem)))]
+pub async fn one(State(app): State<App>, Id(id): Id<BatchId>) -> Result<Json<BatchView>, Problem> {
+    read(&app, id).await.map(Json)
+}
+
+/// An artist that a batch did not take.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RefusalView {
+    /// The artist.
+    pub artist_id: Uuid,
+    /// Its name; null if there is no such artist.
+    pub artist_name: Option<String>,
+    /// Stable name of the reason, as in the answer to `POST /moves`.
+    pub reason: String,
+    /// What it means and what to do.
+    pub detail: &'static str,
+}
+
+impl From<RefusalRow> for RefusalView {
+    fn from(row: RefusalRow) -> Self {
+        let detail = explain(&row.reason);
+        Self { artist_id: row.artist_id, artist_name: row.artist_name, reason: row.reason, detail }
+    }
+}
+
+/// What a reason's stable name means and what to do.
+pub fn explain(reason: &str) -> &'static str {
+    let quoted = serde_json::Value::String(reason.to_owned());
+    serde_json::from_value::<Refusal>(quoted).map_or("", Refusal::explain)
+}
+
+/// One page of refusals; the API's and the pages' way.
+pub async fn refusal_page(
+    app: &App,
+    id: BatchId,
+    params: &PageParams,
+) -> Result<Page<RefusalView>, Problem> {
+    let limit = cursor::limit(params.limit)?;
+    let after: Option<Uuid> = params.cursor.as_deref().map(cursor::unpack).transpose()?;
+    let rows = app.store.refusals(id, after.map(ArtistId), limit + 1).await?;
+    Ok(Page::cut(rows, limit, |r| cursor::pack(&r.artist_id), RefusalView::from))
+}
+
+/// The artists that a batch did not take.
+#[utoipa::path(get, path = "/batches/{id}/refusals", tag = "batches",
+    operation_id = "list_refusals", params(("id" = Uuid, Path), PageParams),
+    responses((status = 200, body = Page<RefusalView>), (status = 404, body = Problem)))]
+pub async fn refusals(
+    State(app): State<App>,
+    Id(id): Id<BatchId>,
+    Params(params): Params<PageParams>,
+) -> Result<Json<Page<RefusalView>>, Problem> {
+    read(&app, id).await?;
+    refusal_page(&app, id, &params).await.map(Json)
+}
+
+/// What came of cancelling a batch.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CancelResult {
+    /// Jobs that are being undone now.
+    pub cancelled: u64,
+    /// Jobs that could not be cancelled any more.
+    pub too_late: u64,
+    /// The batch afterwards.
+    pub batch: BatchView,
+}
+
+/// Cancels every job of a batch that is not past its cutover.
+#[utoipa::path(post, path = "/batches/{id}/cancel", tag = "batches",
+    operation_id = "cancel_batch", params(("id" = Uuid, Path)),
+    responses((status = 200, body = CancelResult), (status = 404, body = Problem)))]
+pub async fn cancel(
+    State(app): State<App>,
+    actor: Actor,
+    Id(id): Id<BatchId>,
+) -> Result<Json<CancelResult>, Problem> {
+    actor.require(Right::Steer)?;
+    read(&app, id).await?;
+    let done = app.store.cancel_batch(id, &actor.account.email).await?;
+    let batch = read(&app, id).await?;
+    Ok(Json(CancelResult { cancelled: done.cancelled, too_late: done.too_late, batch }))
+}
+
+/// What came of retrying a batch.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RetryResult {
+    /// Jobs that are queued again.
+    pub retried: u64,
+    /// Jobs that could not be: another job holds the artist, or its home has changed.
+    pub refused: u64,
+    /// The batch afterwards.
+    pub batch: BatchView,
+}
+
+/// Tries every job of a batch again that failed or is stuck.
+#[utoipa::path(post, path = "/batches/{id}/retry", tag = "batches",
+    operation_id = "retry_batch", params(("id" = Uuid, Path)),
+    responses((status = 200, body = RetryResult), (status = 404, body = Problem)))]
+pub async fn retry(
+    State(app): State<App>,
+    actor: Actor,
+    Id(id): Id<BatchId>,
+) -> Result<Json<RetryResult>, Problem> {
+    actor.require(Right::Steer)?;
+    read(&app, id).await?;
+    let done = app.store.retry_batch(id, &actor.account.email).await?;
+    let batch = read(&app, id).await?;
+    Ok(Json(RetryResult { retried: done.retried, refused: done.refused, batch }))
+}

@@ -1,0 +1,187 @@
+//! `/jobs`.
+
+use super::view::{JobDetail, JobView};
+use crate::{
+    app::App,
+    auth::{Actor, Right},
+    cursor::{self, Page},
+    extract::{Id, Params},
+    problem::Problem,
+};
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use tourbus_domain::{BatchId, JobId, MoveState, ServerId};
+use tourbus_store::{InputError, JobQuery, Outcome, StoreError};
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+/// Which jobs.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct ListParams {
+    /// Of this batch.
+    pub batch_id: Option<Uuid>,
+    /// In this state, or in one of several, separated by commas.
+    pub state: Option<String>,
+    /// Of this kind: `move`.
+    pub kind: Option<String>,
+    /// From or to this server.
+    pub server_id: Option<Uuid>,
+    /// Items of a page, 1 to 1000; 100 without it.
+    pub limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+fn states(text: Option<&str>) -> Result<Vec<MoveState>, Problem> {
+    let parts = text.into_iter().flat_map(|t| t.split(',')).map(str::trim);
+    let parse = |part: &str| {
+        part.parse::<MoveState>().map_err(|e| {
+            let known: Vec<&str> = MoveState::ALL.iter().map(|s| s.as_str()).collect();
+            Problem::bad_request("bad_state", format!("`state`: {e}."))
+                .remedy(format!("Use one or several of {}.", known.join(", ")))
+        })
+    };
+    parts.filter(|p| !p.is_empty()).map(parse).collect()
+}
+
+/// One page of jobs; the API's and the pages' way.
+pub async fn page(app: &App, params: &ListParams) -> Result<Page<JobView>, Problem> {
+    let limit = cursor::limit(params.limit)?;
+    if let Some(kind) = params.kind.as_deref().filter(|k| *k != "move") {
+        return Err(Problem::bad_request("bad_kind", format!("`kind` is {kind:?}."))
+            .remedy("The kinds of jobs are: move."));
+    }
+    let query = JobQuery {
+        batch_id: params.batch_id.map(BatchId),
+        states: states(params.state.as_deref())?,
+        kind: params.kind.clone(),
+        server_id: params.server_id.map(ServerId),
+        after: cursor::unpack_newest(params.cursor.as_deref())?,
+        limit: limit + 1,
+    };
+    let rows = app.store.jobs(&query).await?;
+    Ok(Page::cut(rows, limit, |r| cursor::pack_newest(r.created_at, r.id), JobView::from))
+}
+
+/// One job with its history; the API's and the pages' way.
+pub async fn read(app: &App, id: JobId) -> Result<JobDetail, Problem> {
+    let row = app.store.job(id).await?.ok_or_else(|| Problem::not_found("job", id))?;
+    let timeline = app.store.job_timeline(id).await?;
+    let steps = app.store.job_steps(id).await?;
+    Ok(JobDetail {
+        job: row.into(),
+        timeline: timeline.into_iter().map(Into::into).collect(),
+        steps: steps.into_iter().map(Into::into).collect(),
+    })
+}
+
+/// Jobs, the newest first.
+#[utoipa::path(get, path = "/jobs", tag = "jobs", operation_id = "list_jobs",
+    params(ListParams),
+    responses((status = 200, body = Page<JobView>), (status = 400, body = Problem)))]
+pub async fn list(
+    State(app): State<App>,
+    Params(params): Params<ListParams>,
+) -> Result<Json<Page<JobView>>, Problem> {
+    page(&app, &params).await.map(Json)
+}
+
+/// One job, with its timeline and its steps.
+#[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", operation_id = "get_job",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = JobDetail), (status = 404, body = Problem)))]
+pub async fn one(State(app): State<App>, Id(id): Id<JobId>) -> Result<Json<JobDetail>, Problem> {
+    read(&app, id).await.map(Json)
+}
+
+/// What can be asked of a job.
+#[derive(Debug, Clone, Copy)]
+pub enum Ask {
+    /// Undo it.
+    Cancel,
+    /// Try it again.
+    Retry,
+    /// Let it overtake the backlog.
+    Express,
+}
+
+fn refused(error: InputError, id: JobId) -> Problem {
+    match error {
+        InputError::UnknownJob => Problem::not_found("job", id),
+        InputError::Illegal(e) => {
+            let state = e.state;
+            Problem::conflict("wrong_state", format!("The job is {state}: {e}.")).remedy(
+                "Cancel works before the cutover is complete, express while the job is queued, \
+                 retry after it has failed, was cancelled or got stuck.",
+            )
+        }
+        InputError::ArtistHeld => Problem::conflict("artist_held", "Another job holds the artist.")
+            .remedy("Wait for it, or cancel it first."),
+        InputError::HomeChanged => Problem::conflict(
+            "home_changed",
+            "The artist no longer lives on this job's source server.",
+        )
+        .remedy("Queue a new move instead."),
+        other => {
+            tracing::error!(error = %other, job = %id, "job.refused_input");
+            Problem::conflict("refused", format!("The job was left as it was: {other}."))
+        }
+    }
+}
+
+/// Asks something of a job; the API's and the pages' way.
+pub async fn ask(app: &App, actor: &Actor, id: JobId, what: Ask) -> Result<(), Problem> {
+    actor.require(Right::Steer)?;
+    let by = &actor.account.email;
+    let answer: Result<Result<Outcome, InputError>, StoreError> = match what {
+        Ask::Cancel => app.store.cancel_job(id, by).await,
+        Ask::Retry => app.store.retry_job(id, by).await,
+        Ask::Express => app.store.express_job(id, by).await,
+    };
+    answer?.map_err(|e| refused(e, id))?;
+    Ok(())
+}
+
+/// Cancels a job: it is undone, and its artist set free. 409 after the cutover.
+#[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs", operation_id = "cancel_job",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = JobDetail), (status = 404, body = Problem),
+        (status = 409, body = Problem)))]
+pub async fn cancel(
+    State(app): State<App>,
+    actor: Actor,
+    Id(id): Id<JobId>,
+) -> Result<Json<JobDetail>, Problem> {
+    ask(&app, &actor, id, Ask::Cancel).await?;
+    read(&app, id).await.map(Json)
+}
+
+/// Tries a job again that failed, was cancelled or is stuck.
+#[utoipa::path(post, path = "/jobs/{id}/retry", tag = "jobs", operation_id = "retry_job",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = JobDetail), (status = 404, body = Problem),
+        (status = 409, body = Problem)))]
+pub async fn retry(
+    State(app): State<App>,
+    actor: Actor,
+    Id(id): Id<JobId>,
+) -> Result<Json<JobDetail>, Problem> {
+    ask(&app, &actor, id, Ask::Retry).await?;
+    read(&app, id).await.map(Json)
+}
+
+/// Lets a queued job overtake the backlog.
+#[utoipa::path(post, path = "/jobs/{id}/express", tag = "jobs", operation_id = "express_job",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = JobDetail), (status = 404, body = Problem),
+        (status = 409, body = Problem)))]
+pub async fn express(
+    State(app): State<App>,
+    actor: Actor,
+    Id(id): Id<JobId>,
+) -> Result<Json<JobDetail>, Problem> {
+    ask(&app, &actor, id, Ask::Express).await?;
+    read(&app, id).await.map(Json)
+}

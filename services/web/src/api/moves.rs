@@ -1,0 +1,208 @@
+//! `/moves`: queue moves.
+
+use crate::{
+    app::App,
+    auth::{Actor, Right},
+    extract::Body,
+    problem::Problem,
+};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tourbus_domain::{ArtistId, Refusal, ServerId};
+use tourbus_store::{Matching, MoveAnswer, MoveRequest, Once};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Artists in one request at most.
+pub const ARTISTS_MAX: u32 = 50_000;
+/// Longest reason, in characters.
+pub const REASON_CHARS_MAX: usize = 500;
+
+/// Artists, described instead of listed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Selector {
+    /// Part of the name, any case; empty means every name.
+    pub filter: String,
+    /// Only those who live here.
+    pub server_id: Option<Uuid>,
+    /// But not these.
+    pub except_ids: Vec<Uuid>,
+}
+
+/// Which lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Behind everything queued.
+    #[default]
+    Normal,
+    /// Before everything queued.
+    Express,
+}
+
+/// What to move where. Either `artist_ids` or `selector`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoveBody {
+    /// These artists.
+    #[serde(default)]
+    pub artist_ids: Option<Vec<Uuid>>,
+    /// Or all artists that match.
+    #[serde(default)]
+    pub selector: Option<Selector>,
+    /// The new home.
+    pub target_server_id: Uuid,
+    /// Only say what would be accepted and refused.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Which lane.
+    #[serde(default)]
+    pub priority: Priority,
+    /// Why, for people to read; at most 500 characters.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// An artist that is not moved.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Refused {
+    /// The artist.
+    pub artist_id: Uuid,
+    /// Stable name: `unknown_artist`, `already_there`, `already_moving`, `not_enough_space`,
+    /// `unknown_server`, `server_inactive`, `server_draining`, `server_offline` or
+    /// `source_offline`.
+    pub reason: &'static str,
+    /// What it means and what to do.
+    pub detail: &'static str,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct MoveResult {
+    /// The batch; null for a dry run, and when nothing was accepted.
+    pub batch_id: Option<Uuid>,
+    /// Artists that are (or, in a dry run, would be) queued.
+    pub accepted: u64,
+    /// The others.
+    pub refused: Vec<Refused>,
+}
+
+impl From<MoveAnswer> for MoveResult {
+    fn from(answer: MoveAnswer) -> Self {
+        let refused = |(id, reason): (ArtistId, Refusal)| Refused {
+            artist_id: id.0,
+            reason: reason.as_str(),
+            detail: reason.explain(),
+        };
+        Self {
+            batch_id: answer.batch_id.map(|id| id.0),
+            accepted: answer.accepted,
+            refused: answer.refused.into_iter().map(refused).collect(),
+        }
+    }
+}
+
+fn too_many() -> Problem {
+    Problem::unprocessable("too_many_artists", "The request means more artists than one batch has.")
+        .remedy(format!("Move at most {ARTISTS_MAX} artists in one batch; narrow the filter."))
+}
+
+async fn resolve(app: &App, body: &MoveBody) -> Result<Vec<ArtistId>, Problem> {
+    let ids = match (&body.artist_ids, &body.selector) {
+        (Some(ids), None) => ids.iter().copied().map(ArtistId).collect(),
+        (None, Some(selector)) => app.store.artist_ids(&matching(selector)?, ARTISTS_MAX).await?,
+        _ => {
+            return Err(Problem::unprocessable(
+                "which_artists",
+                "The request has neither or both of `artist_ids` and `selector`.",
+            )
+            .remedy("Send exactly one of them."));
+        }
+    };
+    match ids.len() {
+        0 => Err(Problem::unprocessable("no_artists", "The request means no artist.")
+            .remedy("Select at least one artist.")),
+        n if n > ARTISTS_MAX as usize => Err(too_many()),
+        _ => Ok(ids),
+    }
+}
+
+/// What a selector means to the database.
+pub fn matching(selector: &Selector) -> Result<Matching, Problem> {
+    Ok(Matching {
+        filter: super::artists::filter(&selector.filter)?,
+        server_id: selector.server_id.map(ServerId),
+        except: selector.except_ids.iter().copied().map(ArtistId).collect(),
+    })
+}
+
+/// Queues (or tries) a move; the API's and the pages' way.
+pub async fn submit(
+    app: &App,
+    actor: &Actor,
+    body: &MoveBody,
+    key: Option<&str>,
+) -> Result<MoveResult, Problem> {
+    actor.require(Right::Move)?;
+    if body.reason.chars().count() > REASON_CHARS_MAX || body.reason.contains('\0') {
+        return Err(Problem::unprocessable("bad_reason", "`reason` is too long, or has a NUL.")
+            .remedy(format!("Use at most {REASON_CHARS_MAX} characters.")));
+    }
+    let request = MoveRequest {
+        account_id: Some(actor.account.id),
+        requested_by: actor.account.email.clone(),
+        artist_ids: resolve(app, body).await?,
+        target: ServerId(body.target_server_id),
+        reason: body.reason.trim().to_owned(),
+        express: body.priority == Priority::Express,
+        dry_run: body.dry_run,
+        disk_reserve_bytes: app.config.disk_reserve_bytes,
+        offline_after_s: app.config.offline_after_s,
+    };
+    let Some(key) = key.filter(|_| !body.dry_run) else {
+        return Ok(app.store.enqueue_moves(&request).await?.into());
+    };
+    let text = serde_json::to_vec(body)
+        .map_err(|e| Problem::unprocessable("not_hashable", e.to_string()))?;
+    match app.store.enqueue_moves_once(&request, key, &Sha256::digest(&text)).await? {
+        Once::Fresh(answer) | Once::Replayed(answer) => Ok(answer.into()),
+        Once::Conflict => Err(Problem::unprocessable(
+            "idempotency_key_reused",
+            "This Idempotency-Key was used before, for another request.",
+        )
+        .remedy("Draw a new key for each new request; repeat a request only unchanged.")),
+    }
+}
+
+/// The `Idempotency-Key`, checked.
+fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().ok().filter(|t| (1..=255).contains(&t.len()));
+    text.map(Some).ok_or_else(|| {
+        Problem::bad_request("bad_idempotency_key", "The Idempotency-Key is empty or too long.")
+            .remedy("Use 1 to 255 visible ASCII characters; a UUID is fine.")
+    })
+}
+
+/// Queues a move for every artist that can be moved, and refuses the others one by one.
+#[utoipa::path(post, path = "/moves", tag = "moves", operation_id = "create_moves",
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "The same key and request again give the same answer, and one batch.")),
+    request_body = MoveBody,
+    responses((status = 202, body = MoveResult), (status = 400, body = Problem),
+        (status = 403, body = Problem), (status = 422, body = Problem)))]
+pub async fn create(
+    State(app): State<App>,
+    actor: Actor,
+    headers: HeaderMap,
+    Body(body): Body<MoveBody>,
+) -> Result<(StatusCode, Json<MoveResult>), Problem> {
+    let result = submit(&app, &actor, &body, key(&headers)?).await?;
+    Ok((StatusCode::ACCEPTED, Json(result)))
+}

@@ -1,0 +1,11 @@
+//! What the API shows of the rows. Field names are a promise to scripts.
+
+mod artist;
+mod batch;
+mod job;
+mod server;
+
+pub use artist::{ArtistView, SongView};
+pub use batch::BatchView;
+pub use job::{JobDetail, JobView, StepView, TimelineView};
+pub use server::{ServerState, ServerView};

@@ -1,0 +1,158 @@
+//! Jobs as scripts see them.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use tourbus_store::{JobEventRow, JobRow, JobStepRow};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// One unit of a batch: move one artist.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct JobView {
+    /// The job.
+    pub id: Uuid,
+    /// What asked for it.
+    pub batch_id: Uuid,
+    /// `move`.
+    pub kind: String,
+    /// `queued`, `copying`, `syncing`, `cutover`, `retiring`, `rolling_back`, `succeeded`,
+    /// `failed`, `cancelled` or `stuck`.
+    pub state: String,
+    /// The artist.
+    pub artist_id: Uuid,
+    /// The artist's name.
+    pub artist_name: String,
+    /// The artist's name in URLs.
+    pub artist_slug: String,
+    /// From where.
+    pub source_server_id: Uuid,
+    /// To where.
+    pub target_server_id: Uuid,
+    /// Whether it overtakes the backlog.
+    pub express: bool,
+    /// Somebody asked to stop it.
+    pub cancel_requested: bool,
+    /// Files found so far.
+    pub files_total: i64,
+    /// Bytes in the staging bucket.
+    pub bytes_staged: i64,
+    /// Bytes at the target, verified.
+    pub bytes_done: i64,
+    /// Size of all files; before the walk has ended, as last known.
+    pub bytes_total: i64,
+    /// Why it failed, or what it last tripped over: `{class, code, message, path, remedy}`.
+    #[schema(value_type = Option<Object>)]
+    pub error: Option<Value>,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+    /// When a worker began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl From<JobRow> for JobView {
+    fn from(row: JobRow) -> Self {
+        Self {
+            id: row.id,
+            batch_id: row.batch_id,
+            kind: row.kind,
+            state: row.state,
+            artist_id: row.artist_id,
+            artist_name: row.artist_name,
+            artist_slug: row.artist_slug,
+            source_server_id: row.source_server_id,
+            target_server_id: row.target_server_id,
+            express: row.express,
+            cancel_requested: row.cancel_requested,
+            files_total: row.files_total,
+            bytes_staged: row.bytes_staged,
+            bytes_done: row.bytes_done,
+            bytes_total: row.bytes_total,
+            error: row.error,
+            created_at: row.created_at,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// One entry of a job's timeline.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TimelineView {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub name: String,
+    /// More about it.
+    #[schema(value_type = Object)]
+    pub detail: Value,
+}
+
+impl From<JobEventRow> for TimelineView {
+    fn from(row: JobEventRow) -> Self {
+        Self { at: row.at, name: row.name, detail: row.detail }
+    }
+}
+
+/// One step of a job.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct StepView {
+    /// `export`, `import`, `sync`, `promote`, `retire`, `abandon_import` or `abandon_export`.
+    pub kind: String,
+    /// Which one of its kind.
+    pub seq: i32,
+    /// `waiting`, `sent`, `running`, `done` or `void`.
+    pub state: String,
+    /// The fencing number of its current try.
+    pub epoch: i64,
+    /// Tries that cost something.
+    pub attempts: i32,
+    /// Whose lane it is on.
+    pub server_id: Uuid,
+    /// Which lane.
+    pub lane: String,
+    /// Not before this time.
+    pub run_after: DateTime<Utc>,
+    /// When its current try was sent.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// When a worker last named its current try.
+    pub seen_at: Option<DateTime<Utc>>,
+    /// Its last failure.
+    #[schema(value_type = Option<Object>)]
+    pub error: Option<Value>,
+}
+
+impl From<JobStepRow> for StepView {
+    fn from(row: JobStepRow) -> Self {
+        Self {
+            kind: row.kind,
+            seq: row.seq,
+            state: row.state,
+            epoch: row.epoch,
+            attempts: row.attempts,
+            server_id: row.server_id,
+            lane: row.lane,
+            run_after: row.run_after,
+            sent_at: row.sent_at,
+            seen_at: row.seen_at,
+            error: row.error,
+        }
+    }
+}
+
+/// A job with its history.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct JobDetail {
+    /// The job.
+    #[serde(flatten)]
+    pub job: JobView,
+    /// What happened, the oldest first; the newest 500.
+    pub timeline: Vec<TimelineView>,
+    /// Its steps, those that run first; at most 200.
+    pub steps: Vec<StepView>,
+}

@@ -1,0 +1,135 @@
+//! Servers as scripts see them.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use tourbus_store::ServerRow;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A heartbeat comes every 5 s: without one for this long, a server is late, in seconds.
+const LATE_AFTER_S: f64 = 15.0;
+
+/// Whether a server's workers report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerState {
+    /// Lately.
+    Online,
+    /// Not for a few heartbeats.
+    Late,
+    /// Not for so long that it takes no moves.
+    Offline,
+    /// Not ever.
+    Never,
+}
+
+impl ServerState {
+    /// From the age of the last heartbeat.
+    pub fn of(seen_age_s: Option<f64>, offline_after_s: u32) -> Self {
+        match seen_age_s {
+            None => Self::Never,
+            Some(s) if s > f64::from(offline_after_s) => Self::Offline,
+            Some(s) if s > LATE_AFTER_S => Self::Late,
+            Some(_) => Self::Online,
+        }
+    }
+
+    /// The stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Late => "late",
+            Self::Offline => "offline",
+            Self::Never => "never",
+        }
+    }
+}
+
+/// A server.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+// The flags are what scripts ask for, independent of one another.
+#[allow(clippy::struct_excessive_bools)]
+pub struct ServerView {
+    /// The server.
+    pub id: Uuid,
+    /// Its name in hosts and queues.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// Where the cluster's own processes reach it.
+    pub ip: String,
+    /// Its base URL.
+    pub url: String,
+    /// Whether it is the master.
+    pub is_master: bool,
+    /// Whether it takes artists.
+    pub active: bool,
+    /// Whether new artists go there.
+    pub is_default: bool,
+    /// Whether it is being emptied.
+    pub draining: bool,
+    /// Whether its workers report.
+    pub state: ServerState,
+    /// When one last did.
+    pub last_seen_at: Option<DateTime<Utc>>,
+    /// Workers that reported within the last minute.
+    pub workers: i64,
+    /// The workers' version.
+    pub version: Option<String>,
+    /// Artists that live there.
+    pub artists: i64,
+    /// Plays of those artists, ever.
+    pub plays_total: i64,
+    /// Plays of those artists in the last 30 days.
+    pub plays_30d: i64,
+    /// Size of those artists' files.
+    pub bytes: i64,
+    /// Free disk, as last reported.
+    pub free_bytes: Option<i64>,
+    /// Size of that disk.
+    pub total_bytes: Option<i64>,
+    /// Bytes that running moves still have to write there.
+    pub arriving_bytes: i64,
+}
+
+impl ServerView {
+    /// Shows a row.
+    pub fn new(row: ServerRow, offline_after_s: u32) -> Self {
+        Self {
+            id: row.id,
+            slug: row.slug,
+            name: row.name,
+            ip: row.ip,
+            url: row.url,
+            is_master: row.is_master,
+            active: row.active,
+            is_default: row.is_default,
+            draining: row.draining,
+            state: ServerState::of(row.seen_age_s, offline_after_s),
+            last_seen_at: row.last_seen_at,
+            workers: row.workers,
+            version: row.version,
+            artists: row.artists,
+            plays_total: row.plays_total,
+            plays_30d: row.plays_30d,
+            bytes: row.bytes,
+            free_bytes: row.free_bytes,
+            total_bytes: row.total_bytes,
+            arriving_bytes: row.arriving_bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_told_in_stages() {
+        let of = |age| ServerState::of(age, 60).as_str();
+        assert_eq!(of(None), "never");
+        assert_eq!(of(Some(3.0)), "online");
+        assert_eq!(of(Some(16.0)), "late");
+        assert_eq!(of(Some(61.0)), "offline");
+    }
+}

@@ -1,0 +1,41 @@
+//! What every handler shares.
+
+use crate::{auth::limiter::Limiter, feed::Feed, queues::Queues};
+use std::{ops::Deref, sync::Arc};
+use tokio_util::sync::CancellationToken;
+use tourbus_config::WebConfig;
+use tourbus_store::Store;
+
+/// What every handler shares. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Shared>);
+
+/// See [`App`].
+pub struct Shared {
+    /// The database.
+    pub store: Store,
+    /// The configuration.
+    pub config: WebConfig,
+    /// Changes of jobs, for every open page.
+    pub feed: Feed,
+    /// Depths of the lanes.
+    pub queues: Queues,
+    /// Sign-in attempts.
+    pub limiter: Limiter,
+    /// Cancelled when the process is asked to stop: ends the streams.
+    pub shutdown: CancellationToken,
+}
+
+impl App {
+    /// Shares these.
+    pub fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl Deref for App {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

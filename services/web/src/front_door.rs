@@ -1,0 +1,44 @@
+//! The front door: sends visitors to an artist's home server.
+
+use crate::{app::App, problem::Problem};
+use axum::{
+    Router,
+    extract::{RawPathParams, State},
+    http::{HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tourbus_domain::Slug;
+
+/// `/a/{slug}` and what is below it.
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/a/{slug}", get(open))
+        .route("/a/{slug}/", get(open))
+        .route("/a/{slug}/{*path}", get(open))
+}
+
+fn unknown() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no_such_artist", "There is no such artist")
+        .detail("Nobody plays under this address, or no longer does.")
+        .remedy("Look for the artist by name on the front page.")
+}
+
+async fn open(
+    State(app): State<App>,
+    params: RawPathParams,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let slug = params.iter().find(|(name, _)| *name == "slug").map_or("", |(_, value)| value);
+    let slug: Slug = slug.parse().map_err(|_| unknown())?;
+    let home = app.store.home_of(&slug).await?.ok_or_else(unknown)?;
+    // The path as it came: decoding and encoding it again would not give the same bytes.
+    let raw = uri.path().splitn(4, '/').nth(3).filter(|rest| !rest.is_empty());
+    let below = raw.map(|rest| format!("/media/{rest}")).unwrap_or_default();
+    let query = uri.query().map(|q| format!("?{q}")).unwrap_or_default();
+    let to = format!("{}/artists/{slug}{below}{query}", home.url);
+    let to = HeaderValue::from_str(&to).map_err(|_| unknown())?;
+    let no_store = HeaderValue::from_static("no-store");
+    let headers = [(header::LOCATION, to), (header::CACHE_CONTROL, no_store)];
+    Ok((StatusCode::FOUND, headers).into_response())
+}

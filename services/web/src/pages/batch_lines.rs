@@ -1,0 +1,129 @@
+//! Jobs as lines of a list.
+
+use super::show::{self, When};
+use crate::api::view::{JobView, ServerView};
+use tourbus_domain::{JobError, MoveState};
+use uuid::Uuid;
+
+/// A failure, for people.
+#[derive(Debug, Clone, Default)]
+pub struct Failure {
+    pub message: String,
+    pub path: String,
+    pub remedy: String,
+}
+
+impl Failure {
+    /// From the JSON of a [`JobError`].
+    pub fn of(error: &serde_json::Value) -> Self {
+        match serde_json::from_value::<JobError>(error.clone()) {
+            Ok(e) => {
+                Self { message: e.message, path: e.path.unwrap_or_default(), remedy: e.remedy }
+            }
+            Err(_) => Self { message: error.to_string(), ..Self::default() },
+        }
+    }
+}
+
+/// One job of a list.
+pub struct JobLine {
+    pub id: Uuid,
+    pub batch_id: Uuid,
+    pub artist_name: String,
+    pub artist_slug: String,
+    pub source: String,
+    pub target: String,
+    pub state: String,
+    pub phase: &'static str,
+    pub express: bool,
+    pub percent: i64,
+    pub bytes_text: String,
+    pub failure: Option<Failure>,
+    /// Over for good: the failure is why, not a hitch.
+    pub ended: bool,
+    pub cancellable: bool,
+    pub retryable: bool,
+    pub expressable: bool,
+    pub created: When,
+}
+
+/// A way to narrow the list of jobs.
+pub struct Chip {
+    pub href: String,
+    pub name: &'static str,
+    pub group: &'static str,
+    pub count: i32,
+    pub chosen: bool,
+}
+
+/// A list of jobs: what `_jobs.html` needs.
+pub struct JobList {
+    /// None on the page of all jobs, which has a form instead.
+    pub chips: Vec<Chip>,
+    pub lines: Vec<JobLine>,
+    /// Query strings; empty where there is no such page.
+    pub previous: String,
+    pub next: String,
+    pub may_steer: bool,
+    /// Where an action leads back to.
+    pub back: String,
+    /// Whether each line links to its batch.
+    pub show_batch: bool,
+    pub empty: &'static str,
+}
+
+/// What people call a state.
+pub fn phase(state: MoveState, cancel_requested: bool) -> &'static str {
+    match state {
+        MoveState::Queued => "Waiting",
+        MoveState::Copying => "Copying",
+        MoveState::Syncing => "Final sync",
+        MoveState::Cutover => "Switching over",
+        MoveState::Retiring => "Tidying up",
+        MoveState::RollingBack if cancel_requested => "Cancelling",
+        MoveState::RollingBack => "Undoing",
+        MoveState::Succeeded => "Moved",
+        MoveState::Failed => "Failed",
+        MoveState::Cancelled => "Cancelled",
+        MoveState::Stuck => "Stuck",
+    }
+}
+
+/// The name of a server, or its id if it is gone.
+pub fn server_name(servers: &[ServerView], id: Uuid) -> String {
+    servers.iter().find(|s| s.id == id).map_or_else(|| id.to_string(), |s| s.name.clone())
+}
+
+impl JobLine {
+    /// Shows a job.
+    pub fn new(job: JobView, servers: &[ServerView]) -> Self {
+        let state: MoveState = job.state.parse().unwrap_or(MoveState::Queued);
+        let done = if state == MoveState::Succeeded { job.bytes_total } else { job.bytes_done };
+        let bytes_text = match state {
+            MoveState::Queued | MoveState::Succeeded => show::bytes(job.bytes_total),
+            _ => format!("{} of {}", show::bytes(done), show::bytes(job.bytes_total)),
+        };
+        // Nothing to copy is copied at once.
+        let percent =
+            if state == MoveState::Succeeded { 100 } else { show::percent(done, job.bytes_total) };
+        Self {
+            id: job.id,
+            batch_id: job.batch_id,
+            source: server_name(servers, job.source_server_id),
+            target: server_name(servers, job.target_server_id),
+            phase: phase(state, job.cancel_requested),
+            express: job.express,
+            percent,
+            bytes_text,
+            failure: job.error.as_ref().filter(|_| state != MoveState::Succeeded).map(Failure::of),
+            ended: state.is_final(),
+            cancellable: state.is_cancellable(),
+            retryable: matches!(state, MoveState::Failed | MoveState::Cancelled | MoveState::Stuck),
+            expressable: state == MoveState::Queued && !job.express,
+            created: show::when(job.created_at),
+            artist_name: job.artist_name,
+            artist_slug: job.artist_slug,
+            state: job.state,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! One job: what it does, what happened, what can be done.
+
+use super::{
+    batch::servers,
+    batch_lines::{Failure, JobLine, server_name},
+    chrome::{Chrome, html},
+    form::Fields,
+    show::{self, When},
+};
+use crate::{
+    api::{
+        jobs::{self, Ask},
+        view::{StepView, TimelineView},
+    },
+    app::App,
+    auth::{Actor, Right},
+    extract::Id,
+    problem::Problem,
+};
+use askama::Template;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+use serde_json::Value;
+use tourbus_domain::JobId;
+
+/// Without JavaScript, a running job's page reloads this often, in seconds.
+const RELOAD_S: u32 = 5;
+
+struct Entry {
+    at: When,
+    name: String,
+    detail: String,
+}
+
+struct StepLine {
+    kind: String,
+    seq: i32,
+    state: String,
+    server: String,
+    lane: String,
+    epoch: i64,
+    attempts: i32,
+    seen: Option<When>,
+    failure: Option<Failure>,
+}
+
+#[derive(Template)]
+#[template(path = "job.html")]
+struct JobPage {
+    chrome: Chrome,
+    job: JobLine,
+    may_steer: bool,
+    back: String,
+    files: String,
+    staged: String,
+    started: Option<When>,
+    finished: Option<When>,
+    took: String,
+    timeline: Vec<Entry>,
+    steps: Vec<StepLine>,
+}
+
+/// `copied 3 files` reads better than `copied_3_files`.
+fn words(name: &str) -> String {
+    let text = name.replace('_', " ");
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
+}
+
+/// `key: value` pairs in a line.
+fn detail(value: &Value) -> String {
+    let plain = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+    match value {
+        Value::Object(map) => {
+            let pairs: Vec<String> = map
+                .iter()
+                .filter(|(_, v)| !v.is_null())
+                .map(|(k, v)| format!("{}: {}", k.replace('_', " "), plain(v)))
+                .collect();
+            pairs.join(" · ")
+        }
+        Value::Null => String::new(),
+        other => plain(other),
+    }
+}
+
+/// The page.
+pub async fn page(
+    State(app): State<App>,
+    actor: Actor,
+    Id(id): Id<JobId>,
+) -> Result<Response, Problem> {
+    let found = jobs::read(&app, id).await?;
+    let servers = servers(&app).await?;
+    let took = found
+        .job
+        .finished_at
+        .zip(found.job.started_at)
+        .map(|(end, start)| show::duration((end - start).num_seconds().max(0).unsigned_abs()));
+    let entry = |t: TimelineView| Entry {
+        at: show::when(t.at),
+        name: words(&t.name),
+        detail: detail(&t.detail),
+    };
+    let step = |s: StepView| StepLine {
+        kind: words(&s.kind),
+        seq: s.seq,
+        state: s.state,
+        server: server_name(&servers, s.server_id),
+        lane: s.lane,
+        epoch: s.epoch,
+        attempts: s.attempts,
+        seen: s.seen_at.map(show::when),
+        failure: s.error.as_ref().map(Failure::of),
+    };
+    let mut chrome = Chrome::of(&actor, "jobs", format!("Moving {}", found.job.artist_name));
+    chrome.reload_s = if found.job.finished_at.is_none() { RELOAD_S } else { 0 };
+    html(&JobPage {
+        may_steer: actor.may(Right::Steer),
+        back: format!("/jobs/{id}"),
+        files: show::count(found.job.files_total),
+        staged: show::bytes(found.job.bytes_staged),
+        started: found.job.started_at.map(show::when),
+        finished: found.job.finished_at.map(show::when),
+        took: took.unwrap_or_default(),
+        timeline: found.timeline.into_iter().rev().map(entry).collect(),
+        steps: found.steps.into_iter().map(step).collect(),
+        job: JobLine::new(found.job, &servers),
+        chrome,
+    })
+}
+
+/// Does it, and goes back to where the button was.
+async fn act(
+    app: &App,
+    actor: &Actor,
+    id: JobId,
+    what: Ask,
+    fields: &Fields,
+) -> Result<Response, Problem> {
+    jobs::ask(app, actor, id, what).await?;
+    let back = fields.text("back");
+    let own = back.starts_with('/') && !back.starts_with("//") && !back.contains('\\');
+    let to = if own { back.to_owned() } else { format!("/jobs/{id}") };
+    Ok(Redirect::to(&to).into_response())
+}
+
+/// Cancels it.
+pub async fn cancel(
+    State(app): State<App>,
+    actor: Actor,
+    Id(id): Id<JobId>,
+    fields: Fields,
+) -> Result<Response, Problem> {
+    act(&app, &actor, id, Ask::Cancel, &fields).await
+}
+
+/// Tries it again.
+pub async fn retry(
+    State(app): State<App>,
+    actor: Actor,
+    Id(id): Id<JobId>,
+    fields: Fields,
+) -> Result<Response, Problem> {
+    act(&app, &actor, id, Ask::Retry, &fields).await
+}
+
+/// Lets it overtake the backlog.
+pub async fn express(
+    State(app): State<App>,
+    actor: Actor,
+    Id(id): Id<JobId>,
+    fields: Fields,
+) -> Result<Response, Problem> {
+    act(&app, &actor, id, Ask::Express, &fields).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeline_reads_as_words() {
+        assert_eq!(words("rolled_back"), "Rolled back");
+        let value = serde_json::json!({"step": "export", "bytes_done": 5, "none": null});
+        assert_eq!(detail(&value), "bytes done: 5 · step: export");
+    }
+}

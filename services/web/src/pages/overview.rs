@@ -1,0 +1,185 @@
+//! Servers, queues, audit: for looking.
+
+use super::{
+    batch,
+    chrome::{Chrome, html},
+    form::query,
+    show::{self, When},
+};
+use crate::{
+    api::{
+        artists::PageParams,
+        audit::{self as audit_api, AuditView},
+        queues as queues_api,
+        view::ServerView,
+    },
+    app::App,
+    auth::Actor,
+    extract::Params,
+    problem::Problem,
+    queues::QueueDepth,
+};
+use askama::Template;
+use axum::{extract::State, response::Response};
+use tourbus_domain::Lane;
+
+struct ServerCard {
+    server: ServerView,
+    artists: String,
+    plays_total: String,
+    plays_30d: String,
+    bytes: String,
+    free: String,
+    total: String,
+    used_percent: i64,
+    arriving: String,
+    seen: Option<When>,
+    advice: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "servers.html")]
+struct ServersPage {
+    chrome: Chrome,
+    servers: Vec<ServerCard>,
+}
+
+fn card(server: ServerView) -> ServerCard {
+    let unknown = || "unknown".to_owned();
+    let used =
+        server.total_bytes.zip(server.free_bytes).map_or(0, |(t, f)| show::percent(t - f, t));
+    ServerCard {
+        artists: show::count(server.artists),
+        plays_total: show::count(server.plays_total),
+        plays_30d: show::count(server.plays_30d),
+        bytes: show::bytes(server.bytes),
+        free: server.free_bytes.map_or_else(unknown, show::bytes),
+        total: server.total_bytes.map_or_else(unknown, show::bytes),
+        used_percent: used,
+        arriving: show::bytes(server.arriving_bytes),
+        seen: server.last_seen_at.map(show::when),
+        advice: match server.state.as_str() {
+            "never" => "No worker has ever reported. Start `tourbus worker` on this server.",
+            "offline" => "No worker reports. Look at the worker's log on this server.",
+            "late" => "The last heartbeat is overdue; it may only be busy.",
+            _ => "",
+        },
+        server,
+    }
+}
+
+/// Every server.
+pub async fn servers(State(app): State<App>, actor: Actor) -> Result<Response, Problem> {
+    let servers = batch::servers(&app).await?.into_iter().map(card).collect();
+    html(&ServersPage { chrome: Chrome::of(&actor, "servers", "Servers"), servers })
+}
+
+struct QueueLine {
+    name: String,
+    purpose: &'static str,
+    ready: String,
+    unacked: String,
+    consumers: u64,
+    /// Messages wait, and nobody takes them.
+    alone: bool,
+}
+
+struct QueueGroup {
+    name: String,
+    lines: Vec<QueueLine>,
+}
+
+#[derive(Template)]
+#[template(path = "queues.html")]
+struct QueuesPage {
+    chrome: Chrome,
+    groups: Vec<QueueGroup>,
+    problem: Option<Problem>,
+}
+
+fn purpose(lane: Option<Lane>, queue: &str) -> &'static str {
+    match lane {
+        Some(Lane::Express) => "moves that somebody wants now",
+        Some(Lane::Export) => "the backlog: one message per queued move",
+        Some(Lane::Import) => "pieces of artists that are arriving",
+        Some(Lane::Lofi) => "LOFI renditions of fresh uploads",
+        Some(Lane::LofiBulk) => "LOFI renditions in bulk",
+        Some(Lane::Upkeep) => "short steps that finish or undo a move",
+        None if queue.ends_with("dead") => "messages that were refused",
+        None => "what workers report",
+    }
+}
+
+fn queue_line(depth: &QueueDepth) -> QueueLine {
+    let lane: Option<Lane> = depth.lane.as_deref().and_then(|l| l.parse().ok());
+    let dead = lane.is_none() && depth.queue.ends_with("dead");
+    QueueLine {
+        name: depth.lane.clone().unwrap_or_else(|| depth.queue.clone()),
+        purpose: purpose(lane, &depth.queue),
+        ready: show::count(depth.ready as i64),
+        unacked: show::count(depth.unacked as i64),
+        consumers: depth.consumers,
+        alone: depth.ready > 0 && depth.consumers == 0 && !dead,
+    }
+}
+
+fn groups(depths: &[QueueDepth], servers: &[ServerView]) -> Vec<QueueGroup> {
+    let lines = |slug: Option<&str>| -> Vec<QueueLine> {
+        depths.iter().filter(|d| d.server_slug.as_deref() == slug).map(queue_line).collect()
+    };
+    let per_server =
+        servers.iter().map(|s| QueueGroup { name: s.name.clone(), lines: lines(Some(&s.slug)) });
+    let shared = QueueGroup { name: "The cluster's own".to_owned(), lines: lines(None) };
+    per_server.chain([shared]).filter(|g| !g.lines.is_empty()).collect()
+}
+
+/// Every queue.
+pub async fn queues(State(app): State<App>, actor: Actor) -> Result<Response, Problem> {
+    let servers = batch::servers(&app).await?;
+    let (depths, problem) = match queues_api::depths(&app).await {
+        Ok(depths) => (depths, None),
+        Err(problem) => (Vec::new(), Some(problem)),
+    };
+    let groups = groups(&depths, &servers);
+    html(&QueuesPage { chrome: Chrome::of(&actor, "queues", "Queues"), groups, problem })
+}
+
+struct AuditLine {
+    at: When,
+    entry: AuditView,
+    href: String,
+    detail: String,
+}
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct AuditPage {
+    chrome: Chrome,
+    lines: Vec<AuditLine>,
+    next: String,
+    later: bool,
+}
+
+fn audit_line(entry: AuditView) -> AuditLine {
+    let href = match entry.object.split_once(':') {
+        Some(("batch", id)) => format!("/batches/{id}"),
+        Some(("job", id)) => format!("/jobs/{id}"),
+        _ => String::new(),
+    };
+    let empty = entry.detail.as_object().is_none_or(serde_json::Map::is_empty);
+    let detail = if empty { String::new() } else { entry.detail.to_string() };
+    AuditLine { at: show::when(entry.at), href, detail, entry }
+}
+
+/// Who did what.
+pub async fn audit(
+    State(app): State<App>,
+    actor: Actor,
+    Params(asked): Params<PageParams>,
+) -> Result<Response, Problem> {
+    let later = asked.cursor.is_some();
+    let page = audit_api::page(&app, &asked).await?;
+    let next = page.next_cursor.map(|c| query(&[("cursor", &c)])).unwrap_or_default();
+    let lines = page.items.into_iter().map(audit_line).collect();
+    html(&AuditPage { chrome: Chrome::of(&actor, "audit", "Audit"), lines, next, later })
+}

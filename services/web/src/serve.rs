@@ -1,0 +1,134 @@
+//! Starting, serving, stopping.
+
+use crate::{
+    api,
+    app::{App, Shared},
+    assets,
+    auth::limiter::Limiter,
+    feed::{self, Feed},
+    front_door, headers, pages,
+    queues::Queues,
+};
+use axum::{Router, http::StatusCode};
+use std::{net::SocketAddr, time::Duration};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tourbus_config::WebConfig;
+use tourbus_store::{Store, StoreError};
+use tourbus_telemetry::Health;
+use tower_http::{
+    catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer,
+};
+
+/// How often the database is asked whether it is there.
+const PING_EVERY: Duration = Duration::from_secs(2);
+/// Longest time until an answer begins; streams go on after it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
+/// Longest wait for requests that run when the process is asked to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why the web service ended.
+#[derive(Debug, thiserror::Error)]
+pub enum WebError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The listener broke.
+    #[error("the listener failed: {0}")]
+    Serve(std::io::Error),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The HTTP client for the management API cannot be built.
+    #[error("the HTTP client cannot be built: {0}")]
+    Client(#[from] reqwest::Error),
+    /// The metrics recorder cannot be installed.
+    #[error("metrics cannot be installed: {0}")]
+    Health(String),
+}
+
+/// Serves until `shutdown`, then lets running requests finish, for at most ten seconds.
+pub async fn run(config: WebConfig, shutdown: CancellationToken) -> Result<(), WebError> {
+    let health = Health::install(&["database"]).map_err(|e| WebError::Health(e.to_string()))?;
+    let address = config.listen;
+    let listener =
+        TcpListener::bind(address).await.map_err(|source| WebError::Listen { address, source })?;
+    let store = tokio::select! {
+        store = Store::connect(&config.database) => store?,
+        () = shutdown.cancelled() => return Ok(()),
+    };
+    let feed = Feed::default();
+    let app = App::new(Shared {
+        queues: Queues::new(config.management.clone())?,
+        store: store.clone(),
+        feed: feed.clone(),
+        limiter: Limiter::default(),
+        shutdown: shutdown.clone(),
+        config,
+    });
+    let background = [
+        tokio::spawn(feed::run(feed, store.clone(), shutdown.clone())),
+        tokio::spawn(watch(store.clone(), health.clone())),
+    ];
+    tracing::info!(%address, "web.listening");
+    let served = serve(listener, router(app).merge(health.router()), shutdown).await;
+    for task in background {
+        task.abort();
+    }
+    if tokio::time::timeout(STOP_TIMEOUT, store.close()).await.is_err() {
+        tracing::warn!("web.connections_left_open");
+    }
+    served
+}
+
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> Result<(), WebError> {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let stop = shutdown.clone();
+    let server = axum::serve(listener, service)
+        .with_graceful_shutdown(async move { stop.cancelled().await });
+    let deadline = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(STOP_TIMEOUT).await;
+    };
+    tokio::select! {
+        served = async { server.await } => served.map_err(WebError::Serve),
+        () = deadline => {
+            tracing::warn!("web.requests_cut_off");
+            Ok(())
+        }
+    }
+}
+
+/// Every route except health and metrics.
+fn router(app: App) -> Router {
+    let answered_in_time =
+        TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_TIMEOUT);
+    Router::new()
+        .merge(api::router(&app))
+        .merge(pages::router(&app))
+        .merge(front_door::router().layer(axum::middleware::from_fn(pages::error::as_page)))
+        .merge(assets::router())
+        .fallback(pages::error::no_page)
+        .layer(answered_in_time)
+        .layer(CompressionLayer::new())
+        .layer(axum::middleware::from_fn(headers::add))
+        .layer(CatchPanicLayer::new())
+        .with_state(app)
+}
+
+async fn watch(store: Store, health: Health) {
+    let mut tick = tokio::time::interval(PING_EVERY);
+    loop {
+        tick.tick().await;
+        health.set("database", store.ping().await.map_err(|e| e.to_string()));
+    }
+}
