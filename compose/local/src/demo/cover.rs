@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 /// An SVG of 480 by 480.
 pub(super) fn svg(artist: &ArtistPlan) -> String {
-    let mut rng = Rng::of(b"covers  ", artist.index as u64);
+    let mut rng = Rng::of(*b"covers  ", artist.index as u64);
     let hue = rng.below(360);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 480 480\" width=\"480\" height=\"480\">\n\

@@ -24,7 +24,7 @@ pub async fn seed_many(store: &Store, server_id: ServerId, count: usize) -> Resu
                 server_id,
                 plays_total: artist.plays_total,
                 plays_30d: artist.plays_30d,
-                bytes: 100_000 + Rng::of(b"sizes   ", artist.index as u64).below(40_000_000),
+                bytes: 100_000 + Rng::of(*b"sizes   ", artist.index as u64).below(40_000_000),
                 songs: Vec::new(),
             })
             .collect();

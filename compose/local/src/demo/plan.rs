@@ -58,7 +58,7 @@ pub(super) fn community(artists: usize, servers: usize) -> Vec<ArtistPlan> {
     let mut taken = HashSet::new();
     (0..artists)
         .map(|index| {
-            let mut rng = Rng::of(b"artists ", index as u64);
+            let mut rng = Rng::of(*b"artists ", index as u64);
             let (name, slug) = unused_name(&mut rng, &mut taken, index);
             let rank = ranks[index] as f64 + 1.0;
             let wobble = 0.85 + 0.3 * rng.unit();
@@ -81,7 +81,7 @@ pub(super) fn community(artists: usize, servers: usize) -> Vec<ArtistPlan> {
 }
 
 fn id(index: usize) -> ArtistId {
-    let mut rng = Rng::of(b"identity", index as u64);
+    let mut rng = Rng::of(*b"identity", index as u64);
     let bits = (u128::from(rng.next()) << 64) | u128::from(rng.next());
     ArtistId(Builder::from_random_bytes(bits.to_be_bytes()).into_uuid())
 }
@@ -109,7 +109,7 @@ fn unused_name(rng: &mut Rng, taken: &mut HashSet<String>, index: usize) -> (Str
 /// Every rank once, shuffled.
 fn ranks(artists: usize) -> Vec<usize> {
     let mut ranks: Vec<usize> = (0..artists).collect();
-    let mut rng = Rng::of(b"ranks   ", artists as u64);
+    let mut rng = Rng::of(*b"ranks   ", artists as u64);
     for last in (1..artists).rev() {
         ranks.swap(last, rng.below(last as u64 + 1) as usize);
     }
@@ -129,7 +129,7 @@ fn server(rng: &mut Rng, servers: usize) -> usize {
 }
 
 fn songs(index: usize, plays_total: u64) -> Vec<SongPlan> {
-    let mut rng = Rng::of(b"songs   ", index as u64);
+    let mut rng = Rng::of(*b"songs   ", index as u64);
     let count = 2 + rng.below(4).min(rng.below(4)) as usize;
     let mut left = plays_total;
     (0..count)

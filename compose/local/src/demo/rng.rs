@@ -6,8 +6,8 @@ pub(super) struct Rng(u64);
 
 impl Rng {
     /// The stream of one purpose and one index: drawing more for one purpose changes no other.
-    pub(super) fn of(purpose: &[u8; 8], index: u64) -> Self {
-        Self::seeded(u64::from_le_bytes(*purpose) ^ index.wrapping_mul(0xd1b5_4a32_d192_ed03))
+    pub(super) fn of(purpose: [u8; 8], index: u64) -> Self {
+        Self::seeded(u64::from_le_bytes(purpose) ^ index.wrapping_mul(0xd1b5_4a32_d192_ed03))
     }
 
     /// The stream of a number.

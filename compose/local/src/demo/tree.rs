@@ -74,7 +74,7 @@ pub(super) fn write(root: &MediaRoot, artist: &ArtistPlan) -> Result<Written, Se
 }
 
 fn fill(draft: &Path, artist: &ArtistPlan) -> io::Result<()> {
-    let mut rng = Rng::of(b"trees   ", artist.index as u64);
+    let mut rng = Rng::of(*b"trees   ", artist.index as u64);
     let uploaded = UNIX_EPOCH
         + Duration::new(
             UPLOADED_FROM_S + rng.below(UPLOADED_WITHIN_S),
