@@ -2,9 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(missing_docs, reason = "tests are named after what they prove")]
 
+mod broker;
 mod faults;
 mod house;
 mod listeners;
 mod moves;
+mod rabbit;
 mod staging;
+mod steps;
 mod store;
+mod topology;

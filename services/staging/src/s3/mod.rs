@@ -10,9 +10,10 @@ use s3s::{
     dto::{
         Bucket, CreateBucketInput, CreateBucketOutput, DeleteObjectInput, DeleteObjectOutput,
         DeleteObjectsInput, DeleteObjectsOutput, GetBucketLocationInput, GetBucketLocationOutput,
-        GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput,
-        HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListObjectsInput, ListObjectsOutput,
-        ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput,
+        GetBucketVersioningInput, GetBucketVersioningOutput, GetObjectInput, GetObjectOutput,
+        HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput,
+        ListBucketsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
+        ListObjectsV2Output, PutObjectInput, PutObjectOutput,
     },
 };
 use std::sync::Arc;
@@ -67,6 +68,15 @@ impl S3 for Objects {
     ) -> Answer<GetBucketLocationOutput> {
         self.blocking(move |store| store.bucket(&req.input.bucket)).await?;
         Ok(S3Response::new(GetBucketLocationOutput::default()))
+    }
+
+    /// There are no versions here, and clients that ask get told.
+    async fn get_bucket_versioning(
+        &self,
+        req: S3Request<GetBucketVersioningInput>,
+    ) -> Answer<GetBucketVersioningOutput> {
+        self.blocking(move |store| store.bucket(&req.input.bucket)).await?;
+        Ok(S3Response::new(GetBucketVersioningOutput::default()))
     }
 
     async fn list_buckets(&self, _: S3Request<ListBucketsInput>) -> Answer<ListBucketsOutput> {

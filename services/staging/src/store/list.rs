@@ -154,3 +154,76 @@ impl Walk<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: [&str; 7] = ["a-b/1", "a/1", "a/2", "a/x/3", "a0", "b/c/4", "c"];
+
+    fn store() -> (tempfile::TempDir, DirStore) {
+        let root = tempfile::tempdir().unwrap();
+        let store = DirStore::open(root.path(), "bucket").unwrap();
+        for key in KEYS {
+            store.promote(store.incoming().unwrap(), "bucket", key).unwrap();
+        }
+        (root, store)
+    }
+
+    /// All names, read in pages of `limit`.
+    fn names(store: &DirStore, prefix: &str, delimiter: &str, limit: usize) -> Vec<String> {
+        let (mut names, mut after) = (Vec::new(), None);
+        loop {
+            let (prefix, delimiter) = (prefix.to_owned(), delimiter.to_owned());
+            let query = ListQuery { prefix, after, delimiter, limit };
+            let page = store.list("bucket", &query).unwrap();
+            assert!(page.entries.len() <= limit);
+            names.extend(page.entries.iter().map(|e| e.name().to_owned()));
+            if !page.truncated {
+                return names;
+            }
+            after = names.last().cloned();
+        }
+    }
+
+    #[test]
+    fn pages_of_any_size_give_the_same_keys_in_order() {
+        let (_root, store) = store();
+        for limit in 1..=8 {
+            assert_eq!(names(&store, "", "", limit), KEYS, "pages of {limit}");
+            assert_eq!(names(&store, "a/", "", limit), ["a/1", "a/2", "a/x/3"]);
+            assert_eq!(names(&store, "a", "", limit), KEYS[..5]);
+            assert_eq!(names(&store, "b/c/4", "", limit), ["b/c/4"]);
+            assert_eq!(names(&store, "nothing/", "", limit), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn a_delimiter_rolls_up_directories_once() {
+        let (_root, store) = store();
+        for limit in 1..=6 {
+            assert_eq!(names(&store, "", "/", limit), ["a-b/", "a/", "a0", "b/", "c"]);
+            assert_eq!(names(&store, "a/", "/", limit), ["a/1", "a/2", "a/x/"]);
+            assert_eq!(names(&store, "a", "/", limit), ["a-b/", "a/", "a0"]);
+        }
+    }
+
+    #[test]
+    fn a_prefix_never_leaves_the_bucket() {
+        let (root, store) = store();
+        fs::write(root.path().join("outside"), "secret").unwrap();
+        for prefix in ["../", "/", "a/../../", "./", "a//"] {
+            assert_eq!(names(&store, prefix, "", 10), [""; 0], "{prefix}");
+        }
+    }
+
+    #[test]
+    fn removing_the_last_object_removes_its_directories() {
+        let (root, store) = store();
+        store.remove("bucket", "b/c/4").unwrap();
+        store.remove("bucket", "b/c/4").unwrap();
+        assert!(!root.path().join("bucket/b").exists());
+        store.remove("bucket", "a/x").unwrap();
+        assert_eq!(names(&store, "a/x/", "", 10), ["a/x/3"], "a directory is no object");
+    }
+}
