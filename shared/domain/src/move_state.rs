@@ -167,3 +167,71 @@ impl FromStr for MoveState {
         Self::ALL.into_iter().find(|v| v.as_str() == s).ok_or_else(|| UnknownState(s.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{MoveState as S, Trigger as T, *};
+
+    const TRIGGERS: [Trigger; 12] = [
+        T::Started,
+        T::Copied,
+        T::Synced,
+        T::FreezeExpired,
+        T::CutOver,
+        T::Retired,
+        T::Abort,
+        T::RolledBack { cancelled: true },
+        T::RolledBack { cancelled: false },
+        T::RollbackFailed,
+        T::RollbackRetried,
+        T::Retry,
+    ];
+
+    /// The diagram, arrow by arrow.
+    const ARROWS: [(MoveState, Trigger, MoveState); 16] = [
+        (S::Queued, T::Started, S::Copying),
+        (S::Copying, T::Copied, S::Syncing),
+        (S::Syncing, T::Synced, S::Cutover),
+        (S::Cutover, T::CutOver, S::Retiring),
+        (S::Retiring, T::Retired, S::Succeeded),
+        (S::Cutover, T::FreezeExpired, S::Syncing),
+        (S::Queued, T::Abort, S::RollingBack),
+        (S::Copying, T::Abort, S::RollingBack),
+        (S::Syncing, T::Abort, S::RollingBack),
+        (S::Cutover, T::Abort, S::RollingBack),
+        (S::RollingBack, T::RolledBack { cancelled: true }, S::Cancelled),
+        (S::RollingBack, T::RolledBack { cancelled: false }, S::Failed),
+        (S::RollingBack, T::RollbackFailed, S::Stuck),
+        (S::Stuck, T::RollbackRetried, S::RollingBack),
+        (S::Failed, T::Retry, S::Queued),
+        (S::Cancelled, T::Retry, S::Queued),
+    ];
+
+    #[test]
+    fn the_function_is_the_diagram_and_nothing_else() {
+        for state in S::ALL {
+            for trigger in TRIGGERS {
+                let drawn = ARROWS.iter().find(|(from, t, _)| (*from, *t) == (state, trigger));
+                let drawn = drawn.map(|(_, _, to)| *to).ok_or(IllegalTransition { state, trigger });
+                assert_eq!(state.next(trigger), drawn, "{state} on {trigger:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn after_the_cutover_there_is_no_way_back() {
+        for trigger in TRIGGERS {
+            assert!(matches!(S::Retiring.next(trigger), Ok(S::Succeeded) | Err(_)));
+            assert!(S::Succeeded.next(trigger).is_err());
+        }
+    }
+
+    #[test]
+    fn names_and_properties_agree() {
+        for state in S::ALL {
+            assert_eq!(state.as_str().parse(), Ok(state));
+            assert_eq!(state.is_cancellable(), state.next(T::Abort).is_ok(), "{state}");
+        }
+        assert!("moving".parse::<MoveState>().is_err());
+    }
+}

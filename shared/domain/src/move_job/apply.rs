@@ -20,7 +20,7 @@ impl MoveJob {
         match input {
             Input::Started(step) => Ok(self.started(step, ctx, effects)),
             Input::Progress { step, bytes, totals } => {
-                Ok(self.progress(step, *bytes, *totals, ctx))
+                Ok(self.progress(step, *bytes, *totals, ctx, effects))
             }
             Input::Staged { step, segment } => Ok(self.staged(step, segment, ctx, effects)),
             Input::Done { step, result } => Ok(self.done(step, result, ctx, effects)),
@@ -75,7 +75,12 @@ impl MoveJob {
         bytes: u64,
         totals: Option<Totals>,
         ctx: &Context,
+        effects: &mut Vec<Effect>,
     ) -> bool {
+        if self.live(step).is_none() {
+            return false;
+        }
+        self.ensure_started(step, ctx, effects);
         let Some(live) = self.live(step) else { return false };
         live.seen_at = Some(ctx.now);
         if let Some(totals) = totals {

@@ -126,7 +126,6 @@ impl MoveJob {
         if self.steps.contains_key(&key) {
             return false;
         }
-        self.bytes_staged += segment.bytes;
         let step = Step {
             key,
             state: StepState::Waiting,
@@ -141,6 +140,14 @@ impl MoveJob {
             error: None,
         };
         self.steps.insert(key, step);
+        // An export's progress counts the same bytes, chunk by chunk, ahead of its segments.
+        let segments: u64 = self
+            .steps
+            .values()
+            .filter(|s| s.key.kind == StepKind::Import)
+            .filter_map(|s| s.input.as_ref().map(|i| i.bytes))
+            .sum();
+        self.bytes_staged = self.bytes_staged.max(segments);
         true
     }
 
