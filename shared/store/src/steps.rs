@@ -72,42 +72,67 @@ pub(crate) async fn load(
     Ok(steps)
 }
 
+macro_rules! insert_steps {
+    ($rest:literal) => {
+        concat!(
+            "INSERT INTO steps (job_id, kind, seq, state, epoch, attempts, server_id, lane, \
+                 input, run_after, sent_at, seen_at, error) \
+             SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::int[], $4::text[], $5::bigint[], \
+                 $6::int[], $7::uuid[], $8::text[], $9::jsonb[], $10::timestamptz[], \
+                 $11::timestamptz[], $12::timestamptz[], $13::jsonb[])",
+            $rest
+        )
+    };
+}
+
+/// Writes the first steps of new jobs.
+pub(crate) async fn insert(
+    conn: &mut PgConnection,
+    steps: &[(JobId, &Step)],
+) -> Result<(), StoreError> {
+    write(conn, steps, insert_steps!("")).await
+}
+
 /// Writes these steps, new or not.
 pub(crate) async fn save(
     conn: &mut PgConnection,
     steps: &[(JobId, &Step)],
 ) -> Result<(), StoreError> {
+    let sql = insert_steps!(
+        " ON CONFLICT (job_id, kind, seq) DO UPDATE SET state = EXCLUDED.state, \
+             epoch = EXCLUDED.epoch, attempts = EXCLUDED.attempts, \
+             server_id = EXCLUDED.server_id, lane = EXCLUDED.lane, input = EXCLUDED.input, \
+             run_after = EXCLUDED.run_after, sent_at = EXCLUDED.sent_at, \
+             seen_at = EXCLUDED.seen_at, error = EXCLUDED.error"
+    );
+    write(conn, steps, sql).await
+}
+
+async fn write(
+    conn: &mut PgConnection,
+    steps: &[(JobId, &Step)],
+    sql: &'static str,
+) -> Result<(), StoreError> {
     if steps.is_empty() {
         return Ok(());
     }
     let rows: Vec<&(JobId, &Step)> = steps.iter().collect();
-    sqlx::query(
-        "INSERT INTO steps (job_id, kind, seq, state, epoch, attempts, server_id, lane, input, \
-             run_after, sent_at, seen_at, error) \
-         SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::int[], $4::text[], $5::bigint[], \
-             $6::int[], $7::uuid[], $8::text[], $9::jsonb[], $10::timestamptz[], \
-             $11::timestamptz[], $12::timestamptz[], $13::jsonb[]) \
-         ON CONFLICT (job_id, kind, seq) DO UPDATE SET state = EXCLUDED.state, \
-             epoch = EXCLUDED.epoch, attempts = EXCLUDED.attempts, \
-             server_id = EXCLUDED.server_id, lane = EXCLUDED.lane, input = EXCLUDED.input, \
-             run_after = EXCLUDED.run_after, sent_at = EXCLUDED.sent_at, \
-             seen_at = EXCLUDED.seen_at, error = EXCLUDED.error",
-    )
-    .bind(column(&rows, |(job, _)| job.0))
-    .bind(column(&rows, |(_, s)| s.key.kind.as_str()))
-    .bind(column(&rows, |(_, s)| s.key.seq as i32))
-    .bind(column(&rows, |(_, s)| s.state.as_str()))
-    .bind(column(&rows, |(_, s)| s.epoch as i64))
-    .bind(column(&rows, |(_, s)| s.attempts as i32))
-    .bind(column(&rows, |(_, s)| s.server_id.0))
-    .bind(column(&rows, |(_, s)| s.lane.as_str()))
-    .bind(column(&rows, |(_, s)| s.input.clone().map(Json)))
-    .bind(column(&rows, |(_, s)| s.run_after))
-    .bind(column(&rows, |(_, s)| s.sent_at))
-    .bind(column(&rows, |(_, s)| s.seen_at))
-    .bind(column(&rows, |(_, s)| s.error.clone().map(Json)))
-    .execute(conn)
-    .await?;
+    sqlx::query(sql)
+        .bind(column(&rows, |(job, _)| job.0))
+        .bind(column(&rows, |(_, s)| s.key.kind.as_str()))
+        .bind(column(&rows, |(_, s)| s.key.seq as i32))
+        .bind(column(&rows, |(_, s)| s.state.as_str()))
+        .bind(column(&rows, |(_, s)| s.epoch as i64))
+        .bind(column(&rows, |(_, s)| s.attempts as i32))
+        .bind(column(&rows, |(_, s)| s.server_id.0))
+        .bind(column(&rows, |(_, s)| s.lane.as_str()))
+        .bind(column(&rows, |(_, s)| s.input.clone().map(Json)))
+        .bind(column(&rows, |(_, s)| s.run_after))
+        .bind(column(&rows, |(_, s)| s.sent_at))
+        .bind(column(&rows, |(_, s)| s.seen_at))
+        .bind(column(&rows, |(_, s)| s.error.clone().map(Json)))
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

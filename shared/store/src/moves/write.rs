@@ -43,7 +43,7 @@ pub(super) async fn all(
     insert_jobs(conn, batch_id, &jobs).await?;
     let first: Vec<(JobId, &Step)> =
         jobs.iter().flat_map(|(j, _)| j.steps.values().map(move |s| (j.id, s))).collect();
-    steps::save(conn, &first).await?;
+    steps::insert(conn, &first).await?;
     let orders: Vec<NewOrder> = jobs.iter().flat_map(|(j, a)| orders(j, a)).collect();
     outbox::owe(conn, &orders).await?;
     hold(conn, &jobs).await?;
