@@ -19,7 +19,8 @@ pub struct InfraPorts {
     pub epmd: u16,
     /// The embedded S3 server.
     pub staging: u16,
-    _lease: Option<PortLease>,
+    #[allow(dead_code, reason = "held, not read")]
+    lease: Option<PortLease>,
 }
 
 /// How many ports [`InfraPorts`] are.
@@ -36,14 +37,14 @@ impl InfraPorts {
             dist: base + 4,
             epmd: base + 5,
             staging: base + 6,
-            _lease: None,
+            lease: None,
         }
     }
 
     /// Free ports, kept from other stacks of this user for as long as this value lives.
     pub fn free() -> Result<Self, LocalError> {
         let lease = PortLease::take(INFRA)?;
-        Ok(Self { _lease: Some(lease.clone()), ..Self::following(lease.port(0)) })
+        Ok(Self { lease: Some(lease.clone()), ..Self::following(lease.port(0)) })
     }
 
     fn named(&self) -> Vec<(String, u16)> {
@@ -77,7 +78,8 @@ pub struct ClusterPorts {
     pub coordinator: u16,
     /// Health and metrics of each server's workers.
     pub workers: Vec<Vec<u16>>,
-    _lease: Option<PortLease>,
+    #[allow(dead_code, reason = "held, not read")]
+    lease: Option<PortLease>,
 }
 
 impl ClusterPorts {
@@ -91,7 +93,7 @@ impl ClusterPorts {
         let workers: usize = servers.iter().map(|s| s.workers).sum();
         let lease = PortLease::take((2 + servers.len() + workers) as u16)?;
         let ports = Self::following(lease.port(0), servers);
-        Ok(Self { _lease: Some(lease), ..ports })
+        Ok(Self { lease: Some(lease), ..ports })
     }
 
     fn laid_out(base: u16, coordinator: u16, servers: &[ServerSpec]) -> Self {
@@ -105,7 +107,7 @@ impl ClusterPorts {
             media: (1..=servers.len() as u16).map(|n| base + n).collect(),
             coordinator,
             workers: servers.iter().map(|s| (0..s.workers).map(|_| take()).collect()).collect(),
-            _lease: None,
+            lease: None,
         }
     }
 
@@ -137,8 +139,7 @@ impl Ports {
     /// From a first port on: web, media per server, the seven of the real parts, coordinator,
     /// workers. What `tourbus up` uses.
     pub fn following(base: u16, servers: &[ServerSpec]) -> Result<Self, LocalError> {
-        let workers: usize = servers.iter().map(|s| s.workers).sum();
-        let all = 2 + servers.len() + usize::from(INFRA) + workers;
+        let all = Self::count(servers);
         if base == 0 || usize::from(base) + all > usize::from(u16::MAX) {
             return Err(LocalError::Invalid(format!(
                 "TOURBUS_HTTP_PORT={base} does not do: {all} ports follow it, and the last port \
@@ -150,6 +151,20 @@ impl Ports {
             infra: InfraPorts::following(infra),
             cluster: ClusterPorts::laid_out(base, infra + INFRA, servers),
         })
+    }
+
+    /// The same from a free first port on, kept from other stacks of this user for as long as
+    /// this value lives.
+    pub fn free(servers: &[ServerSpec]) -> Result<Self, LocalError> {
+        let lease = PortLease::take(Self::count(servers) as u16)?;
+        let mut ports = Self::following(lease.port(0), servers)?;
+        ports.cluster.lease = Some(lease);
+        Ok(ports)
+    }
+
+    fn count(servers: &[ServerSpec]) -> usize {
+        let workers: usize = servers.iter().map(|s| s.workers).sum();
+        2 + servers.len() + usize::from(INFRA) + workers
     }
 }
 
