@@ -1,0 +1,172 @@
+//! `tourbus up` as a user runs it: it comes up, mends itself, leaves nothing behind, and finds
+//! its data again.
+
+use anyhow::Result;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+use tempfile::TempDir;
+use tourbus_local::{Ports, ServerSpec, find_tourbus};
+use tourbus_tests::wait;
+
+const PATIENCE: Duration = Duration::from_secs(90);
+const NAMES: [&str; 12] = [
+    "coordinator",
+    "epmd",
+    "media-master",
+    "media-server2",
+    "media-server3",
+    "postgres",
+    "rabbitmq",
+    "staging",
+    "web",
+    "worker-master-1",
+    "worker-server2-1",
+    "worker-server3-1",
+];
+
+struct Up {
+    child: Child,
+    data: PathBuf,
+    web: u16,
+    log: PathBuf,
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        // The kernel takes the children along. Fails when it has ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+impl Up {
+    fn start(dir: &Path, ports: &Ports) -> Self {
+        let (data, log) = (dir.join("data"), dir.join("log"));
+        let web = ports.cluster.web;
+        let output = fs::File::options().create(true).append(true).open(&log).unwrap();
+        let child = Command::new(find_tourbus().unwrap())
+            .args(["up", "--artists", "3", "--http-port", &web.to_string(), "--data-dir"])
+            .arg(&data)
+            .stdin(Stdio::null())
+            .stderr(output.try_clone().unwrap())
+            .stdout(output)
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        Self { child, data, web, log }
+    }
+
+    async fn ready(&mut self) {
+        let look = || async {
+            let url = format!("http://127.0.0.1:{}/readyz", self.web);
+            let ready = reqwest::get(url).await.is_ok_and(|a| a.status() == 200);
+            (ready && self.processes().len() == NAMES.len(), self.log())
+        };
+        wait::until("the stack to be ready", PATIENCE, look, |(ready, _)| *ready).await;
+        assert!(self.child.try_wait().unwrap().is_none(), "{}", self.log());
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    fn processes(&self) -> BTreeMap<String, u32> {
+        let text = fs::read_to_string(self.data.join("processes.json")).unwrap_or_default();
+        let list: Vec<Value> = serde_json::from_str(&text).unwrap_or_default();
+        let pair = |v: &Value| Some((v["name"].as_str()?.to_owned(), v["pid"].as_u64()? as u32));
+        list.iter().filter_map(pair).collect()
+    }
+
+    fn credentials(&self) -> Result<Value> {
+        Ok(serde_json::from_slice(&fs::read(self.data.join("credentials.json"))?)?)
+    }
+
+    async fn killed_and_back(&mut self, name: &str) {
+        let old = self.processes()[name];
+        signal(old, Signal::KILL);
+        let look = || async { self.processes().get(name).copied() };
+        wait::until(name, PATIENCE, look, |pid| pid.is_some_and(|p| p != old)).await;
+        self.ready().await;
+    }
+}
+
+fn signal(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
+}
+
+/// Every process that names the directory in its arguments or works in it.
+fn processes_of(dir: &Path) -> Vec<String> {
+    let dir = dir.to_string_lossy().into_owned();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap() {
+        let path = entry.unwrap().path();
+        let args = fs::read(path.join("cmdline")).unwrap_or_default();
+        let args = String::from_utf8_lossy(&args).replace('\0', " ");
+        let cwd = fs::read_link(path.join("cwd")).unwrap_or_default();
+        if args.contains(&dir) || cwd.to_string_lossy().contains(&dir) {
+            found.push(format!("{} {args}", path.display()));
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn up_mends_itself_leaves_nothing_behind_and_keeps_its_data() {
+    let dir: TempDir = tempfile::Builder::new().prefix("tourbus-up-").tempdir().unwrap();
+    fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let servers = ["master", "server2", "server3"].map(|s| ServerSpec::new(s.parse().unwrap()));
+    let ports = Ports::free(&servers).unwrap();
+
+    let mut up = Up::start(dir.path(), &ports);
+    up.ready().await;
+    assert_eq!(up.processes().into_keys().collect::<Vec<_>>(), NAMES);
+    let broker = up.processes()["rabbitmq"];
+    let program = fs::read_link(format!("/proc/{broker}/exe")).unwrap();
+    assert!(program.ends_with("beam.smp"), "the broker's process is {}", program.display());
+    let credentials = up.credentials().unwrap();
+    for name in ["web", "rabbitmq", "postgres", "staging", "epmd"] {
+        up.killed_and_back(name).await;
+    }
+
+    second_stack_is_refused(&up);
+
+    signal(up.child.id(), Signal::KILL);
+    up.child.wait().unwrap();
+    let look = || async { processes_of(dir.path()) };
+    wait::until("nothing to be left behind", PATIENCE, look, Vec::is_empty).await;
+    drop(up);
+
+    let mut up = Up::start(dir.path(), &ports);
+    up.ready().await;
+    assert_eq!(up.credentials().unwrap(), credentials);
+    signal(up.child.id(), Signal::TERM);
+    let status = up.child.wait().unwrap();
+    assert!(status.success(), "{status}: {}", up.log());
+    assert_eq!(processes_of(dir.path()), Vec::<String>::new());
+    assert!(up.processes().is_empty());
+}
+
+fn second_stack_is_refused(up: &Up) {
+    let said = |data: &Path| {
+        let output = Command::new(find_tourbus().unwrap())
+            .args(["up", "--http-port", &up.web.to_string(), "--data-dir"])
+            .arg(data)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let same_data = said(&up.data);
+    assert!(same_data.contains(&format!("process {}", up.child.id())), "{same_data}");
+    let same_port = said(&up.data.with_file_name("other"));
+    let (port, setting) = (up.web.to_string(), "TOURBUS_HTTP_PORT");
+    assert!(same_port.contains(&port) && same_port.contains(setting), "{same_port}");
+}
