@@ -11,5 +11,5 @@ mod rabbit;
 mod staging;
 mod steps;
 mod store;
-mod up;
 mod topology;
+mod up;
