@@ -140,3 +140,6 @@ fn newest(dir: &Path) -> Result<Option<SystemTime>, RootError> {
     }
     Ok(newest)
 }
+
+#[cfg(test)]
+mod tests;

@@ -191,3 +191,6 @@ impl From<RootError> for WalkError {
         Self::Io { path: TreePath::default(), source: error.source }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,8 +13,9 @@ use rustix::{
 };
 use std::{
     ffi::OsStr,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, OwnedFd},
     path::PathBuf,
+    sync::{Mutex, PoisonError},
 };
 use tourbus_protocol::{Stamp, TreePath};
 
@@ -22,6 +23,9 @@ use tourbus_protocol::{Stamp, TreePath};
 const DIR_MODE: Mode = Mode::RWXU;
 /// Likewise its files.
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// Held while obstacles are cleared.
+static CLEARING: Mutex<()> = Mutex::new(());
 
 /// A file open for reading and writing.
 #[derive(Debug)]
@@ -57,24 +61,36 @@ impl Beneath {
     /// Opens a file for reading and writing, making it and the directories above it. What is in
     /// the way and is no regular file is removed. Several may write one file at once.
     pub fn write(&self, path: &TreePath) -> Result<WriteFile, RootError> {
+        if let Ok(file) = self.try_write(path) {
+            return Ok(file);
+        }
+        // One at a time: what another has just made must not be taken for an obstacle.
+        let _one = CLEARING.lock().unwrap_or_else(PoisonError::into_inner);
         match self.try_write(path) {
             Ok(file) => return Ok(file),
             // No directory yet, or something else is in its place.
             Err(Errno::NOENT | Errno::NOTDIR) => self.make_parents(path)?,
             Err(Errno::LOOP | Errno::ISDIR | Errno::NXIO | Errno::INVAL) => self.remove(path)?,
-            Err(Errno::ACCESS) => {
-                self.make_parents(path)?;
-                let open = |dir: BorrowedFd<'_>, name: &OsStr| {
-                    fs::chmodat(dir, name, FILE_MODE, AtFlags::empty())
-                };
-                match self.at(path, open) {
-                    Err(Errno::NOENT) => (),
-                    other => other.doing("change the mode of", &self.shown(path))?,
-                }
-            }
+            Err(Errno::ACCESS) => self.let_write(path)?,
             Err(e) => return Err(self.error("write", path, e)),
         }
         self.try_write(path).map_err(|e| self.error("write", path, e))
+    }
+
+    /// Gives the owner the right to write a file and to reach it.
+    fn let_write(&self, path: &TreePath) -> Result<(), RootError> {
+        self.make_parents(path)?;
+        let chmod = self.at(path, |dir, name| {
+            let stat = fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+                fs::chmodat(dir, name, FILE_MODE, AtFlags::empty())?;
+            }
+            Ok(())
+        });
+        match chmod {
+            Err(Errno::NOENT) => Ok(()),
+            other => other.doing("change the mode of", &self.shown(path)),
+        }
     }
 
     fn make_parents(&self, path: &TreePath) -> Result<(), RootError> {
@@ -241,3 +257,6 @@ fn again(result: Result<(), Errno>) -> Result<(), Errno> {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,8 +118,7 @@ async fn steps_that_die_are_taken_up_again() {
         let mut rig = Rig::new(mixed);
         let before = rig.before();
         let order = rig.export_order();
-        let StepResult::Export { segments } =
-            rig.run_dying(StepKind::Export, 0, order, life).await
+        let StepResult::Export { segments } = rig.run_dying(StepKind::Export, 0, order, life).await
         else {
             panic!("no export")
         };
@@ -149,8 +148,7 @@ async fn an_interrupted_export_goes_on_where_it_was() {
     let interrupt = CancellationToken::new();
     let epoch = rig.next_epoch();
     let order = rig.export_order();
-    let exporting =
-        rig.deliver_until(StepKind::Export, 0, epoch, order, interrupt.clone());
+    let exporting = rig.deliver_until(StepKind::Export, 0, epoch, order, interrupt.clone());
     let interrupting = async {
         while rig.heard.staged().len() < 3 {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -176,8 +174,12 @@ async fn what_is_wrong_on_the_targets_disk_is_mended() {
     bytes[700_000] ^= 1;
     bytes.extend_from_slice(b"too long");
     fs::write(&song, bytes).unwrap();
-    fs::OpenOptions::new().write(true).open(incoming.join("songs/00.mp3")).unwrap()
-        .set_len(1_000).unwrap();
+    fs::OpenOptions::new()
+        .write(true)
+        .open(incoming.join("songs/00.mp3"))
+        .unwrap()
+        .set_len(1_000)
+        .unwrap();
     fs::remove_file(incoming.join("songs/01.mp3")).unwrap();
     fs::create_dir(incoming.join("songs/01.mp3")).unwrap();
     fs::write(incoming.join("songs/01.mp3/inside"), b"x").unwrap();
@@ -285,15 +287,13 @@ async fn a_newer_try_stops_the_older_one() {
     let mut rig = Rig::new(|root| tree::plain(root, 4, 8, 2 << 20));
     let (older, newer) = (rig.next_epoch(), rig.next_epoch());
     let order = rig.export_order();
-    let (first, second) = tokio::join!(
-        rig.deliver(StepKind::Export, 0, older, order.clone()),
-        async {
+    let (first, second) =
+        tokio::join!(rig.deliver(StepKind::Export, 0, older, order.clone()), async {
             while rig.heard.staged().is_empty() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             rig.deliver(StepKind::Export, 0, newer, order.clone()).await
-        }
-    );
+        });
     assert_eq!(first, Err(Stop::Void));
     let Ok(StepResult::Export { segments }) = second else { panic!("{second:?}") };
     assert_eq!(segments.iter().map(|s| s.bytes).sum::<u64>(), 16 << 20);
