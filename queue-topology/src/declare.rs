@@ -64,7 +64,7 @@ async fn mend(api: &Management, difference: Difference) -> Result<Change, Topolo
             return Ok(Change::Left(difference, why));
         }
     }
-    tracing::info!(change = %difference.what, "topology.mended");
+    tracing::debug!(change = %difference.what, "topology.mended");
     Ok(Change::Mended(difference))
 }
 

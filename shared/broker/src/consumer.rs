@@ -14,9 +14,12 @@ use lapin::{
     options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 use tokio::{
     sync::mpsc,
@@ -116,18 +119,21 @@ impl Consumer {
         let mut last_logged = String::new();
         loop {
             let Some(live) = self.next_live(&stop).await else { break };
-            let begun = Instant::now();
+            let mut held = Duration::ZERO;
             let end = match self.attach(&live).await {
                 Ok(attached) => {
                     self.board.clear(&part);
                     last_logged.clear();
                     tracing::debug!(queue = self.order.queue, "broker.consuming");
-                    self.pass_on(attached, &arriving, &stop).await
+                    let since = Instant::now();
+                    let end = self.pass_on(attached, &arriving, &stop).await;
+                    held = since.elapsed();
+                    end
                 }
                 Err(reason) => End::Fault(reason),
             };
             let End::Fault(reason) = end else { break };
-            let wait = pause.after(begun.elapsed());
+            let wait = pause.after(held);
             self.tell(&part, &reason, &mut last_logged);
             tokio::select! {
                 () = stop.cancelled() => break,

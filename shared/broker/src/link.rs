@@ -139,7 +139,7 @@ impl Supervisor {
         let mut pause = Pause::new();
         let mut last_logged = String::new();
         loop {
-            let begun = Instant::now();
+            let mut held = Duration::ZERO;
             let end = tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => End::Shutdown,
@@ -147,13 +147,16 @@ impl Supervisor {
                     Ok(connection) => {
                         tracing::info!(connection = self.role.as_str(), "broker.connected");
                         last_logged.clear();
-                        self.keep(connection, &live).await
+                        let since = Instant::now();
+                        let end = self.keep(connection, &live).await;
+                        held = since.elapsed();
+                        end
                     }
                     Err(reason) => End::Fault(reason),
                 },
             };
             let End::Fault(reason) = end else { break };
-            let wait = pause.after(begun.elapsed());
+            let wait = pause.after(held);
             self.tell(&reason, wait, &mut last_logged);
             tokio::select! {
                 () = self.shutdown.cancelled() => break,
