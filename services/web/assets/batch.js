@@ -73,8 +73,9 @@ function showFailure(p, j) {
   if (j.error.path) {
     const code = document.createElement("code");
     code.textContent = j.error.path;
-    parts.push(" ", code);
+    parts.push(": ", code);
   }
+  parts.push(".");
   if (j.error.remedy) {
     const remedy = document.createElement("span");
     remedy.textContent = j.error.remedy;

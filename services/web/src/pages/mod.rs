@@ -14,6 +14,8 @@ mod move_check;
 mod overview;
 mod show;
 mod sign_in;
+#[cfg(test)]
+mod tests;
 
 use crate::app::App;
 use axum::{

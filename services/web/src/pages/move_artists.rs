@@ -77,7 +77,7 @@ pub struct Card {
     pub id: Uuid,
     pub name: String,
     pub is_master: bool,
-    pub state: &'static str,
+    pub state: ServerState,
     /// Why it cannot be chosen; empty if it can.
     pub closed: String,
     pub artists: i64,
@@ -190,7 +190,7 @@ fn card(server: &ServerView) -> Card {
         id: server.id,
         name: server.name.clone(),
         is_master: server.is_master,
-        state: server.state.as_str(),
+        state: server.state,
         closed: closed.to_owned(),
         artists: server.artists,
         plays_total: server.plays_total,
@@ -223,8 +223,13 @@ async fn list(app: &App, asked: &Query, servers: &[ServerView]) -> Result<List, 
         server_id: server_id.map(ServerId),
         except: Vec::new(),
     };
-    let (page, matching_n) =
-        tokio::try_join!(artists::page(app, &params), count(app, &which, servers))?;
+    let page = artists::page(app, &params).await?;
+    // A whole list counts itself: the rarest names are the dearest to count.
+    let matching_n = if page.next_cursor.is_none() && asked.cursor.is_none() {
+        page.items.len() as u64
+    } else {
+        count(app, &which, servers).await?
+    };
     let counted = show::count(matching_n.min(u64::from(COUNT_MAX)) as i64);
     let too_many = !which.filter.is_empty() && matching_n > u64::from(COUNT_MAX);
     let sort = if asked.sort == Sort::Name { "" } else { sort_name(asked.sort) };

@@ -59,7 +59,7 @@ fn card(server: ServerView) -> ServerCard {
         arriving: show::bytes(server.arriving_bytes),
         seen: server.last_seen_at.map(show::when),
         advice: match server.state.as_str() {
-            "never" => "No worker has ever reported. Start `tourbus worker` on this server.",
+            "never" => "No worker has ever reported. Start one on this server.",
             "offline" => "No worker reports. Look at the worker's log on this server.",
             "late" => "The last heartbeat is overdue; it may only be busy.",
             _ => "",

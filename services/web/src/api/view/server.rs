@@ -34,6 +34,14 @@ impl ServerState {
         }
     }
 
+    /// What people are told.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Never => "never seen",
+            other => other.as_str(),
+        }
+    }
+
     /// The stable name.
     pub const fn as_str(self) -> &'static str {
         match self {
