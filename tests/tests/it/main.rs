@@ -13,3 +13,4 @@ mod steps;
 mod store;
 mod topology;
 mod up;
+mod worker;
