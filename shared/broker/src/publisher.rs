@@ -1,8 +1,9 @@
 //! Publishing: persistent, mandatory, confirmed.
 //!
 //! A returned (unroutable) message reaches lapin apart from its confirm, and lapin hands it to
-//! whichever confirm of that channel comes next. So a channel carries one publish at a time, or
-//! one batch whose returns are told apart by message id once all its confirms are in.
+//! whichever confirm of that channel completes next; that this is the right one is promised by
+//! nobody once several are under way. So a channel carries one publish at a time, or one batch
+//! whose returns are told apart by message id when all its confirms are in.
 
 use crate::{
     PublishError,

@@ -138,7 +138,8 @@ async fn publishing_and_consuming_go_on_over_closed_connections() {
     until_depth(&master, &rabbit.lane(Lane::Upkeep), 0).await;
     until_state(&worker, |s| *s == BrokerState::Connected).await;
     lane.stop().await;
-    (worker.close().await, master.close().await);
+    worker.close().await;
+    master.close().await;
     rabbit.finish().await;
 }
 
@@ -159,7 +160,8 @@ async fn a_delivery_of_a_lost_channel_cannot_be_acknowledged_and_comes_again() {
     again.ack().await.unwrap();
     assert!(nothing_arrives(&mut lane));
     until_depth(&master, &rabbit.lane(Lane::Export), 0).await;
-    (worker.close().await, master.close().await);
+    worker.close().await;
+    master.close().await;
     rabbit.finish().await;
 }
 
@@ -188,7 +190,8 @@ async fn a_consumer_outlives_its_queue_and_says_what_is_missing() {
     assert_eq!(body(&delivery), "after");
     delivery.ack().await.unwrap();
     until_state(&worker, |s| *s == BrokerState::Connected).await;
-    (worker.close().await, master.close().await);
+    worker.close().await;
+    master.close().await;
     rabbit.finish().await;
 }
 
@@ -205,7 +208,8 @@ async fn prefetch_bounds_what_is_in_hand() {
     assert!(nothing_arrives(&mut lane));
     held.remove(0).ack().await.unwrap();
     assert_eq!(body(&next(&mut lane).await), "3");
-    (worker.close().await, master.close().await);
+    worker.close().await;
+    master.close().await;
     rabbit.finish().await;
 }
 
@@ -227,7 +231,8 @@ async fn after_stop_deliveries_in_hand_are_acknowledged_and_the_rest_is_handed_b
     in_hand.ack().await.unwrap();
     drop(dropped);
     until_depth(&master, &queue, 4).await;
-    (worker.close().await, master.close().await);
+    worker.close().await;
+    master.close().await;
     rabbit.finish().await;
 }
 
@@ -251,7 +256,8 @@ async fn refused_and_spent_messages_go_to_the_dead_letters() {
     let dead = rabbit.api.peek(rabbit.vhost(), DEAD_QUEUE, 10).await.unwrap();
     assert_eq!(dead, ["refused", "spent"]);
     assert!(nothing_arrives(&mut lane));
-    (worker.close().await, master.close().await);
+    worker.close().await;
+    master.close().await;
     rabbit.finish().await;
 }
 
@@ -263,9 +269,9 @@ async fn a_wrong_password_is_told_and_mended_without_a_restart() {
     let broker = Broker::start(&config, "test", CancellationToken::new());
     let refused = |s: &BrokerState| matches!(s, BrokerState::Connecting { reason } if reason.contains("ACCESS_REFUSED"));
     until_state(&broker, refused).await;
-    let mut changed = rabbit.config.clone();
-    changed.coordinator.password = config.password.clone();
-    let changes = tourbus_topology::Topology::new(&changed).declare(&rabbit.api).await.unwrap();
+    let mut other = rabbit.config.clone();
+    other.coordinator.password = config.password.clone();
+    let changes = tourbus_topology::Topology::new(&other).declare(&rabbit.api).await.unwrap();
     assert_eq!(changes.len(), 1, "{changes:?}");
     until_state(&broker, |s| *s == BrokerState::Connected).await;
     broker.close().await;
@@ -285,8 +291,8 @@ async fn shutdown_ends_everything_and_hangs_nobody() {
     assert!(timeout(PATIENCE, lane.next()).await.unwrap().is_none());
     broker.close().await;
     assert_eq!(held.ack().await, Err(Lost));
-    let late = broker.publisher().publish(rabbit.work(Lane::Export, "late")).await;
-    assert!(matches!(&late, Err(PublishError::Disconnected { .. })), "{late:?}");
+    let refused = broker.publisher().publish(rabbit.work(Lane::Export, "late")).await;
+    assert!(matches!(&refused, Err(PublishError::Disconnected { .. })), "{refused:?}");
     assert!(broker.depth("any").await.is_err());
     until_depth(&master, &rabbit.lane(Lane::Export), 1).await;
     master.close().await;
