@@ -66,6 +66,7 @@ impl App {
             None => match request.uri().path() {
                 "/.well-known/tourbus" if get => self.identity(),
                 page::STYLE_PATH if get => page::style(),
+                page::ICON_PATH if get => page::icon(),
                 _ => self.other(request).await,
             },
         };

@@ -16,9 +16,13 @@ use tourbus_domain::Slug;
 use tourbus_mediaroot::serve::{Found, OpenFile, Patience};
 use tourbus_protocol::TreePath;
 
-/// What artists upload is not ours: shown as a document, it may do nothing but play.
+/// What artists upload is not ours: shown as a document, it may do nothing.
 const POLICY: &str = "sandbox; default-src 'none'; media-src 'self'; img-src 'self'; \
                       style-src 'unsafe-inline'";
+/// Of what plays or shows and carries no script. Not sandboxed: a browser opens a song in a
+/// document of its own, which in a sandbox may not load that very song.
+const PASSIVE_POLICY: &str = "default-src 'none'; media-src 'self'; img-src 'self'; \
+                              style-src 'unsafe-inline'";
 
 /// Answers with the file, a part of it, the way to its new home, or why not.
 pub(crate) async fn answer(
@@ -94,9 +98,7 @@ fn send(app: &App, request: &Request<Incoming>, file: OpenFile, path: &TreePath)
             (StatusCode::PARTIAL_CONTENT, Some((first, last - first + 1)))
         }
     };
-    if status.is_success() {
-        describe(headers, path);
-    }
+    describe(headers, path, status);
     if let Some((at, length)) = part {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         if length > 0 && request.method() != http::Method::HEAD {
@@ -118,12 +120,17 @@ fn stamp(headers: &mut HeaderMap, validators: &Validators) {
     );
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
 }
 
-fn describe(headers: &mut HeaderMap, path: &TreePath) {
+fn describe(headers: &mut HeaderMap, path: &TreePath, status: StatusCode) {
     let name = path.as_bytes().rsplit(|b| *b == b'/').next().unwrap_or_default();
     let media_type = kind::media_type(name);
+    // A 304 updates the headers of what is cached: it must not change the policy.
+    let policy = if kind::is_passive(media_type) { PASSIVE_POLICY } else { POLICY };
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    if !status.is_success() {
+        return;
+    }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     if !kind::is_inline(media_type) {
         text(headers, header::CONTENT_DISPOSITION, &kind::attachment(name));

@@ -29,13 +29,19 @@ pub(crate) fn is_audio(media_type: &str) -> bool {
     media_type.starts_with("audio/")
 }
 
+/// Whether it only plays or shows: sound, film, pictures made of pixels. Nothing in it can run.
+pub(crate) fn is_passive(media_type: &str) -> bool {
+    media_type.starts_with("audio/")
+        || media_type.starts_with("video/")
+        || (media_type.starts_with("image/") && !media_type.starts_with("image/svg"))
+}
+
 /// Whether a browser may show it in place. What can carry a script is downloaded instead
 /// (`<img>` takes an SVG all the same); so is what nobody knows.
 pub(crate) fn is_inline(media_type: &str) -> bool {
-    let shown = media_type.starts_with("audio/")
-        || media_type.starts_with("video/")
-        || (media_type.starts_with("image/") && !media_type.starts_with("image/svg"));
-    shown || media_type.starts_with("text/plain") || media_type == "application/json"
+    is_passive(media_type)
+        || media_type.starts_with("text/plain")
+        || media_type == "application/json"
 }
 
 /// `Content-Disposition` of a download. A name that is not UTF-8 is left to the URL.

@@ -14,6 +14,8 @@ use tourbus_protocol::TreePath;
 
 /// Where the style sheet is.
 pub(crate) const STYLE_PATH: &str = "/assets/artist.css";
+/// Where the icon is.
+pub(crate) const ICON_PATH: &str = "/assets/artist-icon.svg";
 /// Songs shown at most.
 const SONGS_MAX: usize = 500;
 /// Largest `artist.json` that is read, in bytes.
@@ -94,8 +96,16 @@ pub(crate) fn not_found(app: &App) -> Response<Body> {
 
 /// The style sheet.
 pub(crate) fn style() -> Response<Body> {
-    let css = include_str!("../assets/artist.css");
-    let mut response = answer::whole(StatusCode::OK, "text/css; charset=utf-8", css);
+    asset("text/css; charset=utf-8", include_str!("../assets/artist.css"))
+}
+
+/// The icon.
+pub(crate) fn icon() -> Response<Body> {
+    asset("image/svg+xml", include_str!("../assets/artist-icon.svg"))
+}
+
+fn asset(media_type: &'static str, text: &'static str) -> Response<Body> {
+    let mut response = answer::whole(StatusCode::OK, media_type, text);
     answer::set(&mut response, header::CACHE_CONTROL, "public, max-age=300");
     response
 }

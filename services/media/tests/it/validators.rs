@@ -73,3 +73,16 @@ async fn what_can_carry_a_script_is_a_download() {
         assert!(disposition.starts_with("attachment"), "{name}: {disposition}");
     }
 }
+
+/// A browser opens a song in a document of its own; sandboxed, it could not load the song.
+#[tokio::test]
+async fn a_song_is_not_sandboxed() {
+    let shop = Shop::open().await;
+    for name in ["a.wav", "a.mp3", "a.jpg"] {
+        shop.put(name, b"bytes");
+        let response = shop.get(name).await;
+        let policy = response.headers()["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'"), "{name}: {policy}");
+        assert!(!response.headers().contains_key("content-disposition"));
+    }
+}
