@@ -25,6 +25,8 @@ const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 const TAIL_LINES: usize = 20;
 /// A longer line is cut into several.
 const LINE_BYTES_MAX: usize = 16 << 10;
+/// A stop signal is sent again after this long: a process that is just starting may lose one.
+const STOP_AGAIN: Duration = Duration::from_millis(500);
 /// How long the rest of a dead process's output is waited for.
 const DRAIN: Duration = Duration::from_millis(200);
 
@@ -196,29 +198,24 @@ impl Child {
     ) -> String {
         let mut deadline: Option<Instant> = None;
         loop {
-            match *want.borrow_and_update() {
+            let wanted = *want.borrow_and_update();
+            match wanted {
                 Want::Run => deadline = None,
-                Want::Stop if deadline.is_none() => {
-                    deadline = Some(Instant::now() + self.spec.stop_wait);
-                    // Not running any more is what is wanted.
-                    self.signal(self.spec.stop_signal).ok();
+                Want::Stop => {
+                    let end = *deadline.get_or_insert_with(|| Instant::now() + self.spec.stop_wait);
+                    let signal =
+                        if Instant::now() < end { self.spec.stop_signal } else { Signal::KILL };
+                    // It fails when the process has just ended: what is wanted.
+                    self.signal(signal).ok();
                 }
-                Want::Stop => {}
-                Want::Kill => deadline = Some(Instant::now()),
+                Want::Kill => {
+                    self.signal(Signal::KILL).ok();
+                }
             }
-            let timer = async {
-                match deadline {
-                    Some(at) => tokio::time::sleep_until(at.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 exit = child.wait() => return describe(exit),
                 _ = want.changed() => {}
-                () = timer => {
-                    self.signal(Signal::KILL).ok();
-                    return describe(child.wait().await);
-                }
+                () = tokio::time::sleep(STOP_AGAIN), if wanted != Want::Run => {}
             }
         }
     }

@@ -59,3 +59,15 @@ async fn a_dropped_supervisor_kills() {
     drop(bench);
     crate::stage::until("it is dead", || !lives(pid)).await;
 }
+
+#[tokio::test]
+async fn a_signal_that_came_too_early_is_sent_again() {
+    let bench = Bench::new();
+    let script =
+        "trap '' TERM; echo ready; sleep 0.8; trap 'exit 0' TERM; while :; do sleep 0.02; done";
+    bench.start("early", Stage::Services, script).await;
+    let begun = Instant::now();
+    bench.supervisor.stop().await.unwrap();
+    // Well before the five seconds after which it would be killed.
+    assert!(begun.elapsed() < Duration::from_secs(3), "took {:?}", begun.elapsed());
+}
