@@ -1,5 +1,5 @@
 //! Style sheet, scripts and pictures, built into the binary; each with the hash of its content
-//! as ETag.
+//! as `ETag`.
 
 use crate::problem::Problem;
 use axum::{

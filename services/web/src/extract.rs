@@ -20,11 +20,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        Json::<T>::from_request(request, state).await.map(|Json(v)| Self(v)).map_err(body_problem)
+        Json::<T>::from_request(request, state)
+            .await
+            .map(|Json(v)| Self(v))
+            .map_err(|e| body_problem(&e))
     }
 }
 
-fn body_problem(rejection: JsonRejection) -> Problem {
+fn body_problem(rejection: &JsonRejection) -> Problem {
     let (status, text) = (rejection.status(), rejection.body_text());
     match rejection {
         JsonRejection::JsonSyntaxError(_) => {

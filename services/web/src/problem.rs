@@ -7,12 +7,11 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use serde::Serialize;
-use std::borrow::Cow;
 use tourbus_store::StoreError;
 use utoipa::ToSchema;
 
 /// Seconds that a client should wait for a database that is away.
-const RETRY_AFTER_S: u64 = 5;
+const RETRY_AFTER_S: u32 = 5;
 
 /// A problem document.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -21,7 +20,7 @@ pub struct Problem {
     #[serde(rename = "type")]
     pub kind: String,
     /// What is wrong, the same for every problem of this code.
-    pub title: Cow<'static, str>,
+    pub title: &'static str,
     /// The HTTP status.
     pub status: u16,
     /// Stable name, for scripts.
@@ -33,7 +32,7 @@ pub struct Problem {
     pub remedy: String,
     /// Seconds after which to try again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry_after_s: Option<u64>,
+    pub retry_after_s: Option<u32>,
 }
 
 impl Problem {
@@ -41,7 +40,7 @@ impl Problem {
     pub fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
         Self {
             kind: format!("urn:tourbus:problem:{code}"),
-            title: title.into(),
+            title,
             status: status.as_u16(),
             code,
             detail: String::new(),
@@ -66,7 +65,7 @@ impl Problem {
 
     /// When to try again.
     #[must_use]
-    pub const fn retry_after(mut self, seconds: u64) -> Self {
+    pub const fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_s = Some(seconds);
         self
     }

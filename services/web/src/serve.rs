@@ -93,14 +93,14 @@ async fn serve(
 ) -> Result<(), WebError> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let stop = shutdown.clone();
-    let server = axum::serve(listener, service)
+    let running = axum::serve(listener, service)
         .with_graceful_shutdown(async move { stop.cancelled().await });
     let deadline = async {
         shutdown.cancelled().await;
         tokio::time::sleep(STOP_TIMEOUT).await;
     };
     tokio::select! {
-        served = async { server.await } => served.map_err(WebError::Serve),
+        served = async { running.await } => served.map_err(WebError::Serve),
         () = deadline => {
             tracing::warn!("web.requests_cut_off");
             Ok(())

@@ -152,6 +152,7 @@ pub struct TotalsParams {
 
 /// What the matching artists of one home server add up to.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Totals)]
 pub struct TotalsView {
     /// Their home server.
     pub server_id: Uuid,

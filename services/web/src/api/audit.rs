@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 /// One thing that somebody did.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
 pub struct AuditView {
     /// Counts up.
     pub id: i64,

@@ -52,6 +52,7 @@ pub async fn one(State(app): State<App>, Id(id): Id<BatchId>) -> Result<Json<Bat
 
 /// An artist that a batch did not take.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Refusal)]
 pub struct RefusalView {
     /// The artist.
     pub artist_id: Uuid,

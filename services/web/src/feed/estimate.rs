@@ -48,6 +48,8 @@ impl Progress {
 }
 
 /// What can honestly be said about the rest of a batch.
+// The postfix is the unit.
+#[allow(clippy::struct_field_names)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, ToSchema)]
 pub struct Estimate {
     /// Bytes a second, lately.
@@ -65,6 +67,7 @@ pub struct Window {
 }
 
 /// What happened in the window.
+#[allow(clippy::struct_field_names)]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
     /// Work units a second.

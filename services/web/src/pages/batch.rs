@@ -199,13 +199,13 @@ async fn jobs(
     let rows = app.store.batch_jobs(batch.id.into(), states, page * JOBS, JOBS + 1).await?;
     let more = rows.len() > JOBS as usize;
     let line = |row| JobLine::new(JobView::from(row), servers);
-    let link =
+    let href =
         |page: u32| format!("?{}", query(&[("group", &*asked.group), ("page", &page.to_string())]));
     Ok(JobList {
         chips: chips(batch, group),
         lines: rows.into_iter().take(JOBS as usize).map(line).collect(),
-        previous: if page > 0 { link(page - 1) } else { String::new() },
-        next: if more { link(page + 1) } else { String::new() },
+        previous: if page > 0 { href(page - 1) } else { String::new() },
+        next: if more { href(page + 1) } else { String::new() },
         may_steer: actor.may(Right::Steer),
         back: format!("/batches/{}", batch.id),
         show_batch: false,

@@ -19,7 +19,7 @@ struct ErrorPage {
 
 fn page(problem: Problem) -> Response {
     let status = problem.status_code();
-    let chrome = Chrome::public(problem.title.clone());
+    let chrome = Chrome::public(problem.title);
     let retry_after = problem.retry_after_s;
     let mut response = match html(&ErrorPage { chrome, problem }) {
         Ok(page) => page,

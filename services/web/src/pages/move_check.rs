@@ -84,7 +84,7 @@ pub async fn submit(
     }
     let names = names(&app, &result.refused).await?;
     let target = app.store.server(ServerId(body.target_server_id)).await?;
-    html(&check_page(&actor, &body, result, names, target.map(|s| s.name), !dry_run))
+    html(&check_page(&actor, &body, &result, &names, target.map(|s| s.name), !dry_run))
 }
 
 async fn names(app: &App, refused: &[Refused]) -> Result<Vec<(Uuid, String)>, Problem> {
@@ -97,8 +97,8 @@ async fn names(app: &App, refused: &[Refused]) -> Result<Vec<(Uuid, String)>, Pr
 fn check_page(
     actor: &Actor,
     body: &MoveBody,
-    result: MoveResult,
-    names: Vec<(Uuid, String)>,
+    result: &MoveResult,
+    names: &[(Uuid, String)],
     target: Option<String>,
     tried: bool,
 ) -> CheckPage {

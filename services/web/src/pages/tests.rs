@@ -147,7 +147,7 @@ fn a_problem_as_a_page() {
         problem: Problem,
     }
     let problem = Problem::not_found("batch", id(7));
-    let page = Page { chrome: Chrome::public(problem.title.clone()), problem };
+    let page = Page { chrome: Chrome::public(problem.title), problem };
     assert!(html(&page).is_ok());
     insta::assert_snapshot!(text(&page));
 }

@@ -234,6 +234,15 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Every artist that a job holds, in no order; for checks that no job has forgotten one.
+    pub async fn held_artists(&self) -> Result<Vec<ArtistId>, StoreError> {
+        let sql = "SELECT id FROM artists WHERE operating_job_id IS NOT NULL";
+        let ids: Vec<Uuid> = sqlx::query_scalar(sql).fetch_all(self.pool()).await?;
+        Ok(ids.into_iter().map(ArtistId).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,14 +253,5 @@ mod tests {
             let n = JobGroup::ALL.iter().filter(|g| g.states().contains(&state)).count();
             assert_eq!(n, 1, "{state}");
         }
-    }
-}
-
-impl Store {
-    /// Every artist that a job holds, in no order; for checks that no job has forgotten one.
-    pub async fn held_artists(&self) -> Result<Vec<ArtistId>, StoreError> {
-        let sql = "SELECT id FROM artists WHERE operating_job_id IS NOT NULL";
-        let ids: Vec<Uuid> = sqlx::query_scalar(sql).fetch_all(self.pool()).await?;
-        Ok(ids.into_iter().map(ArtistId).collect())
     }
 }

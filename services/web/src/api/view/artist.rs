@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 /// An artist.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Artist)]
 pub struct ArtistView {
     /// The artist.
     pub id: Uuid,
@@ -46,6 +47,7 @@ impl From<ArtistRow> for ArtistView {
 
 /// A song.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Song)]
 pub struct SongView {
     /// The song.
     pub id: Uuid,

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 /// What one person asked for in one go.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Batch)]
 pub struct BatchView {
     /// The batch.
     pub id: Uuid,

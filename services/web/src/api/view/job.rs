@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 /// One unit of a batch: move one artist.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Job)]
 pub struct JobView {
     /// The job.
     pub id: Uuid,
@@ -83,6 +84,7 @@ impl From<JobRow> for JobView {
 
 /// One entry of a job's timeline.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = TimelineEntry)]
 pub struct TimelineView {
     /// When.
     pub at: DateTime<Utc>,
@@ -101,6 +103,7 @@ impl From<JobEventRow> for TimelineView {
 
 /// One step of a job.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Step)]
 pub struct StepView {
     /// `export`, `import`, `sync`, `promote`, `retire`, `abandon_import` or `abandon_export`.
     pub kind: String,

@@ -57,6 +57,7 @@ impl ServerState {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 // The flags are what scripts ask for, independent of one another.
 #[allow(clippy::struct_excessive_bools)]
+#[schema(as = Server)]
 pub struct ServerView {
     /// The server.
     pub id: Uuid,
