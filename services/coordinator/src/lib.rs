@@ -78,9 +78,7 @@ pub async fn run(
     tracing::info!(key = %this.signer.public_key_hex(), "coordinator.started");
     let ended = supervise(tasks, &shutdown).await;
     this.broker.close().await;
-    if timeout(SHUTDOWN_MAX, this.store.close()).await.is_err() {
-        tracing::warn!("coordinator.database_connections_left_open");
-    }
+    this.store.close().await;
     ended
 }
 

@@ -58,6 +58,8 @@ use tourbus_config::DatabaseConfig;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long [`Store::connect`] waits for a database that is starting.
 const CONNECT_WAIT_MAX: Duration = Duration::from_mins(1);
+/// How long [`Store::close`] waits for connections in use.
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The database. Cheap to clone; all clones share one pool.
 #[derive(Clone, Debug)]
@@ -104,9 +106,11 @@ impl Store {
         Ok(())
     }
 
-    /// Closes every connection, waiting for those in use.
+    /// Closes every connection, waiting for those in use; a few seconds at most.
     pub async fn close(&self) {
-        self.pool.close().await;
+        if tokio::time::timeout(CLOSE_WAIT_MAX, self.pool.close()).await.is_err() {
+            tracing::warn!("store.connections_left_open");
+        }
     }
 
     pub(crate) const fn pool(&self) -> &PgPool {

@@ -15,8 +15,7 @@ async fn each_artist_is_admitted_or_refused_on_its_own() {
     let held = db.artists(0, 1, MIB).await;
     db.queue_one(held[0], 2).await;
     let unknown = ArtistId::new();
-    let asked =
-        [&movable[..], &movable[..1], &there, &huge, &small, &held, &[unknown]].concat();
+    let asked = [&movable[..], &movable[..1], &there, &huge, &small, &held, &[unknown]].concat();
 
     let mut dry = db.request(&asked, 1);
     dry.dry_run = true;

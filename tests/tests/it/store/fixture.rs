@@ -36,8 +36,7 @@ impl Db {
         let endpoints = support::endpoints().named(&support::unique(name)).unwrap();
         endpoints.prepare().await.unwrap();
         let url = SecretString::from(endpoints.database.url());
-        let store =
-            Store::connect(&DatabaseConfig { url, connections_max: 8 }).await.unwrap();
+        let store = Store::connect(&DatabaseConfig { url, connections_max: 8 }).await.unwrap();
         store.migrate().await.unwrap();
         let mut servers = Vec::new();
         for (n, slug) in SLUGS.iter().enumerate() {

@@ -103,8 +103,9 @@ async fn a_permanent_failure_names_the_file_and_undoes_the_move() {
     let artist = db.artists(0, 1, MIB).await[0];
     let job = db.queue_one(artist, 1).await;
     let export = db.relay().await.remove(0);
-    let error = JobError::new(ErrorClass::Permanent, "file_unreadable", "it cannot be read", "chmod")
-        .at("music/a.mp3");
+    let error =
+        JobError::new(ErrorClass::Permanent, "file_unreadable", "it cannot be read", "chmod")
+            .at("music/a.mp3");
     let failed = Input::Failed { step: step_of(&export), error };
     db.tell(&[told(&export, failed)]).await;
     db.work_off().await;
