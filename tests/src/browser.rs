@@ -21,7 +21,11 @@ pub struct Browser {
     _profile: TempDir,
 }
 
-fn capabilities(profile: &Path, width: u32, dark: bool) -> serde_json::Map<String, serde_json::Value> {
+fn capabilities(
+    profile: &Path,
+    width: u32,
+    dark: bool,
+) -> serde_json::Map<String, serde_json::Value> {
     let mut args = vec![
         "--headless".to_owned(),
         "--no-sandbox".into(),
@@ -57,7 +61,8 @@ impl Browser {
             .spawn()
             .expect("chromedriver does not start: run compose/install.sh --tests");
         let url = format!("http://127.0.0.1:{port}");
-        let listening = || async { tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() };
+        let listening =
+            || async { tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() };
         wait::until("chromedriver to listen", START_MAX, listening, |up| *up).await;
         let client = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
             .capabilities(capabilities(profile.path(), width, dark))

@@ -2,6 +2,7 @@
 //! on the parts that the whole run shares, or, for tests that kill those, on parts of its own.
 #![allow(clippy::unwrap_used, missing_docs, reason = "support of tests: panics are reports")]
 
+use crate::{api::Api, tree, wait};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::{
@@ -18,7 +19,6 @@ use tourbus_local::{
 };
 use tourbus_staging::{S3Staging, Staging};
 use tourbus_store::{NewArtist, NewSong};
-use crate::{api::Api, tree, wait};
 
 /// Periods short enough that a test of a fault does not wait for minutes.
 const QUICK: &str = "
@@ -170,7 +170,8 @@ impl Cluster {
             let servers = self.api.all("/servers").await.unwrap();
             servers.iter().map(|s| s["state"].clone()).collect::<Vec<_>>()
         };
-        wait::until("all servers online", SETTLE, states, |s| s.iter().all(|s| s == "online")).await;
+        wait::until("all servers online", SETTLE, states, |s| s.iter().all(|s| s == "online"))
+            .await;
     }
 
     /// Makes an artist with a tree on a server, registered as if it had signed up.
@@ -291,7 +292,11 @@ impl Cluster {
                 let authority =
                     format!("{}:{}", parsed.host_str().unwrap_or(""), parsed.port().unwrap_or(80));
                 // libc does not resolve *.localhost: reach it by address, with its host name.
-                url = to.replacen(&authority, &format!("127.0.0.1:{}", parsed.port().unwrap_or(80)), 1);
+                url = to.replacen(
+                    &authority,
+                    &format!("127.0.0.1:{}", parsed.port().unwrap_or(80)),
+                    1,
+                );
                 host = Some(authority);
                 continue;
             }

@@ -70,7 +70,7 @@ fn age(path: &Path, since_epoch: Duration) -> io::Result<()> {
 /// One entry, as exact as it can be compared across servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// `dir`, `file` or `link`.
+    /// `dir`, `file`, `link` or `other`.
     pub kind: &'static str,
     /// Permission bits.
     pub mode: u32,
@@ -102,8 +102,11 @@ fn visit(root: &Path, at: &Path, out: &mut Snapshot) -> io::Result<()> {
             visit(root, &at.join(entry?.file_name()), out)?;
         }
         ("dir", 0, vec![])
-    } else {
+    } else if meta.is_file() {
         ("file", meta.len(), hash(&path)?)
+    } else {
+        // To open a pipe is to wait for its other end.
+        ("other", 0, vec![])
     };
     let link = kind == "link";
     let seen = Seen {

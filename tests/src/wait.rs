@@ -18,10 +18,7 @@ pub async fn until<T: Debug, F: Future<Output = T>>(
         if done(&seen) {
             return seen;
         }
-        assert!(
-            Instant::now() < deadline,
-            "waited {patience:?} for {what}; last seen: {seen:#?}"
-        );
+        assert!(Instant::now() < deadline, "waited {patience:?} for {what}; last seen: {seen:#?}");
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -155,6 +155,9 @@ impl Store {
         artists::check(&mut tx, work).await?;
         let cuts_over = work.touched.iter().any(|t| t.cut_over);
         write::all(&mut tx, work, &ground).await?;
+        if cuts_over {
+            tourbus_telemetry::hold::point("cutover.before_commit").await;
+        }
         if cuts_over && decided_at.elapsed() > CUTOVER_COMMIT_WITHIN {
             // The freeze may have run out while the database was slow: decide again.
             tx.rollback().await?;

@@ -62,8 +62,18 @@ fn report(name: &str, ours: &[Cost], theirs: &[Cost]) {
         median(ours.iter().zip(theirs).map(|(a, b)| of(a) / of(b)).collect())
     };
     let mid = |costs: &[Cost], of: fn(&Cost) -> f64| median(costs.iter().map(of).collect());
-    println!("| {name} | wall s | {:.2} | {:.2} | {:.2} |", mid(ours, wall), mid(theirs, wall), ratio(wall));
-    println!("| {name} | CPU s | {:.2} | {:.2} | {:.2} |", mid(ours, cpu), mid(theirs, cpu), ratio(cpu));
+    println!(
+        "| {name} | wall s | {:.2} | {:.2} | {:.2} |",
+        mid(ours, wall),
+        mid(theirs, wall),
+        ratio(wall)
+    );
+    println!(
+        "| {name} | CPU s | {:.2} | {:.2} | {:.2} |",
+        mid(ours, cpu),
+        mid(theirs, cpu),
+        ratio(cpu)
+    );
 }
 
 /// One artist of 40 files of 8 MB, to and fro.
@@ -104,7 +114,12 @@ pub async fn small() -> Result<()> {
     let theirs = rclone_cost(&config, &source, 0, dir.path())?;
     let rate = |c: &Cost| ARTISTS as f64 / c.wall.as_secs_f64();
     println!("| what | figure | tourbus | rclone up + down | ratio |\n|---|---|---|---|---|");
-    println!("| 2,000 artists of 100 KB | artists/s | {:.1} | {:.1} | {:.2} |", rate(&ours), rate(&theirs), rate(&ours) / rate(&theirs));
+    println!(
+        "| 2,000 artists of 100 KB | artists/s | {:.1} | {:.1} | {:.2} |",
+        rate(&ours),
+        rate(&theirs),
+        rate(&ours) / rate(&theirs)
+    );
     report("2,000 artists of 100 KB", &[ours], &[theirs]);
     cluster.finish().await;
     Ok(())
@@ -123,7 +138,10 @@ pub async fn huge() -> Result<()> {
     println!("| one 4 GiB file | wall s | {:.1} |", begun.elapsed().as_secs_f64());
     for worker in WORKERS {
         let peak = peak_bytes(cluster.pid(worker).context("no worker")?)?;
-        println!("| one 4 GiB file | peak memory of {worker}, MiB | {:.1} |", peak as f64 / 1048576.0);
+        println!(
+            "| one 4 GiB file | peak memory of {worker}, MiB | {:.1} |",
+            peak as f64 / 1048576.0
+        );
     }
     // Back again, the exporting worker killed when half is staged.
     let batch = cluster.move_all(std::slice::from_ref(&artist), "server2").await;

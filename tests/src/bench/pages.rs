@@ -42,7 +42,10 @@ pub async fn pages() -> Result<()> {
         ("API, filter `velvet`", "/artists?limit=100&filter=velvet".to_owned()),
         ("API, filter `9`", "/artists?limit=100&filter=9".to_owned()),
         ("API, filter that matches nothing", "/artists?limit=100&filter=zzzzzz".to_owned()),
-        ("API, by plays on one server", format!("/artists?limit=100&sort=-plays_total&server_id={server}")),
+        (
+            "API, by plays on one server",
+            format!("/artists?limit=100&sort=-plays_total&server_id={server}"),
+        ),
     ];
     for (name, path) in paths {
         let mut times = Vec::new();

@@ -14,9 +14,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     time::timeout,
 };
-use tourbus_local::{
-    Endpoints, Infra, InfraPorts, InfraSpec, Logs, StagingEndpoint, find_tourbus,
-};
+use tourbus_local::{Endpoints, Infra, InfraPorts, InfraSpec, Logs, StagingEndpoint, find_tourbus};
 use tourbus_tests::garage::{self, Garage};
 
 /// How long a command that was told to stop may take.

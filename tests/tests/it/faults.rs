@@ -3,8 +3,8 @@
 //! The kill points are the hold points of the code: the process that reaches one waits there
 //! while the victim is killed.
 
-use tourbus_tests::support::Cluster;
 use std::time::Duration;
+use tourbus_tests::support::Cluster;
 use tourbus_tests::tree;
 
 /// One or two places in each phase of a move, in order.

@@ -41,9 +41,8 @@ fn report(faults: &[String]) {
 fn files_are_short() {
     let long = |(p, text): &(PathBuf, String)| {
         let lines = text.lines().count();
-        (lines > FILE_LINES_MAX).then(|| {
-            format!("{}: {lines} lines; split it at {FILE_LINES_MAX}", p.display())
-        })
+        (lines > FILE_LINES_MAX)
+            .then(|| format!("{}: {lines} lines; split it at {FILE_LINES_MAX}", p.display()))
     };
     report(&rust_files().iter().filter_map(long).collect::<Vec<_>>());
 }
@@ -54,9 +53,18 @@ fn long_functions(path: &Path, text: &str) -> Vec<String> {
     let mut faults = Vec::new();
     for (start, line) in lines.iter().enumerate() {
         let code = line.trim_start();
-        let is_fn = ["fn ", "pub fn ", "async fn ", "pub async fn ", "pub(crate) fn ",
-            "pub(crate) async fn ", "pub(super) fn ", "pub(super) async fn ", "const fn ",
-            "pub const fn "]
+        let is_fn = [
+            "fn ",
+            "pub fn ",
+            "async fn ",
+            "pub async fn ",
+            "pub(crate) fn ",
+            "pub(crate) async fn ",
+            "pub(super) fn ",
+            "pub(super) async fn ",
+            "const fn ",
+            "pub const fn ",
+        ]
         .iter()
         .any(|p| code.starts_with(p));
         if !is_fn {
@@ -67,7 +75,8 @@ fn long_functions(path: &Path, text: &str) -> Vec<String> {
         let Some(len) = lines[start..].iter().position(|l| *l == close) else { continue };
         if len > FUNCTION_LINES_MAX {
             let at = format!("{}:{}", path.display(), start + 1);
-            faults.push(format!("{at}: a function of {len} lines; split it at {FUNCTION_LINES_MAX}"));
+            faults
+                .push(format!("{at}: a function of {len} lines; split it at {FUNCTION_LINES_MAX}"));
         }
     }
     faults
@@ -95,7 +104,9 @@ fn each_real_part_is_imported_by_one_crate() {
         }
         let text = fs::read_to_string(&manifest).unwrap();
         for (name, home) in homes {
-            let used = text.lines().any(|l| l.starts_with(&format!("{name}.")) || l.starts_with(&format!("{name} ")));
+            let used = text
+                .lines()
+                .any(|l| l.starts_with(&format!("{name}.")) || l.starts_with(&format!("{name} ")));
             if used && dir != Path::new(home) {
                 faults.push(format!("{}: {name} belongs to {home} only", manifest.display()));
             }
@@ -147,7 +158,10 @@ fn nothing_unfinished_and_no_large_blob() {
     for path in tracked().into_iter().filter(|p| p.exists()) {
         let bytes = fs::metadata(&path).unwrap().len();
         if bytes > BLOB_BYTES_MAX {
-            faults.push(format!("{}: {bytes} bytes; keep blobs out of the repository", path.display()));
+            faults.push(format!(
+                "{}: {bytes} bytes; keep blobs out of the repository",
+                path.display()
+            ));
         }
     }
     report(&faults);

@@ -1,8 +1,8 @@
 //! Nobody who listens notices a move.
 
-use tourbus_tests::support::{Artist, Cluster};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
+use tourbus_tests::support::{Artist, Cluster};
 use tourbus_tests::tree;
 
 const ARTISTS: u64 = 100;

@@ -1,8 +1,8 @@
 //! Artists move, byte for byte, and what stands in the way is told.
 
-use tourbus_tests::support::{Artist, Cluster};
 use serde_json::json;
 use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
+use tourbus_tests::support::{Artist, Cluster};
 use tourbus_tests::{tree, wait};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -97,8 +97,13 @@ async fn three_hundred_queued_moves_stand_on_the_export_lane() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_in_each_phase_leaves_the_source_as_it_was() {
     let cluster = Cluster::start("cancel").await;
-    let points =
-        ["export.walked", "export.segment_staged", "import.fetched", "sync.frozen", "promote.verified"];
+    let points = [
+        "export.walked",
+        "export.segment_staged",
+        "import.fetched",
+        "sync.frozen",
+        "promote.verified",
+    ];
     for (n, point) in points.into_iter().enumerate() {
         let artist = cluster.add_artist("master", |root| tree::odd(root, n as u64)).await;
         let before = cluster.snapshot("master", &artist);
