@@ -10,6 +10,8 @@ TOURBUS := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/tourbus
 DATA_DIR := $(or $(TOURBUS_DATA_DIR),.data)
 # What follows `--` of the test runner: `make test TESTS='-E test(moves)'`.
 TESTS ?=
+# Which benchmarks: songs, small, huge, pages; all when empty.
+BENCH ?=
 
 .PHONY: help
 help: ## Show this list
@@ -27,6 +29,15 @@ test: cargo nextest ## All tests, on a private stack of real parts
 	@cargo build -p tourbus
 	@cargo run -q -p tourbus-tests --bin stack -- cargo nextest run --workspace $(TESTS)
 	@cargo test -q --workspace --doc
+
+.PHONY: bench
+bench: cargo ## Benchmarks against rclone through one Garage: make bench BENCH='songs huge'
+	@compose/install.sh --bench
+	@compose/garage.sh >/dev/null
+	@cargo build --release -p tourbus
+	@cargo build -p tourbus -p tourbus-tests --bins
+	@TOURBUS_BINARY=$(TARGET_DIR)/release/tourbus $(TARGET_DIR)/debug/stack \
+		$(TARGET_DIR)/debug/bench $(BENCH)
 
 .PHONY: unit
 unit: cargo nextest ## The tests that need no servers

@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "tests are named after what they prove")]
 
 mod broker;
+mod browser;
 mod faults;
 mod house;
 mod listeners;
@@ -13,4 +14,5 @@ mod steps;
 mod store;
 mod topology;
 mod up;
+mod web;
 mod worker;

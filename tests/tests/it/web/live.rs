@@ -1,0 +1,127 @@
+//! The live feed, and the pages that work without it.
+
+use super::fixture::Web;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// An event stream, read as a browser does.
+struct Events {
+    answer: reqwest::Response,
+    text: String,
+}
+
+impl Events {
+    async fn open(web: &Web, query: &str, last: Option<&str>) -> Self {
+        let mut request = web.get(&format!("/api/v1/events{query}")).bearer_auth("admin");
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        Self { answer, text: String::new() }
+    }
+
+    /// The next event: its id, its name, its data.
+    async fn next(&mut self) -> (String, String, Value) {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let field = |name: &str| {
+                    let line = event.lines().find_map(|l| l.strip_prefix(name));
+                    line.map_or("", |l| l.trim_start_matches(':').trim()).to_owned()
+                };
+                let parsed = (field("id"), field("event"), field("data"));
+                self.text = rest.to_owned();
+                if !parsed.1.is_empty() {
+                    return (parsed.0, parsed.1, serde_json::from_str(&parsed.2).unwrap());
+                }
+                continue;
+            }
+            let more = tokio::time::timeout(PATIENCE, self.answer.chunk()).await;
+            let more = more.expect("an event in time").unwrap().expect("the stream goes on");
+            self.text.push_str(&String::from_utf8_lossy(&more));
+        }
+    }
+}
+
+async fn move_one(web: &Web, name: &str) -> (String, String) {
+    let artist = web.artists(0, &[(name, 1)]).await[0];
+    let body = json!({"artist_ids": [artist], "target_server_id": web.servers[1]});
+    let (_, answer) = web.api_post("/moves", &body).await;
+    let batch = answer["batch_id"].as_str().unwrap().to_owned();
+    let (_, jobs) = web.api(&format!("/jobs?batch_id={batch}")).await;
+    (batch, jobs["items"][0]["id"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn changes_are_told_and_what_was_missed_is_made_good() {
+    let web = Web::start("web_live").await;
+    let (batch, job) = move_one(&web, "Watched").await;
+    let (_, other) = move_one(&web, "Other").await;
+    let mut events = Events::open(&web, &format!("?batch_id={batch}"), None).await;
+    // Another batch's change comes first, and is not ours to see.
+    web.api_post(&format!("/jobs/{other}/cancel"), &Value::Null).await;
+    web.api_post(&format!("/jobs/{job}/express"), &Value::Null).await;
+    let (id, name, data) = events.next().await;
+    assert_eq!((name.as_str(), data["batch"]["id"].as_str()), ("change", Some(batch.as_str())));
+    assert_eq!(data["jobs"][0]["express"], true, "{data}");
+
+    // Another stream sees the next change; the one that was away gets it afterwards.
+    let mut stays = Events::open(&web, "", None).await;
+    drop(events);
+    web.api_post(&format!("/jobs/{job}/cancel"), &Value::Null).await;
+    let (_, _, seen) = stays.next().await;
+    assert_eq!(seen["jobs"][0]["state"], "rolling_back", "{seen}");
+    let mut back = Events::open(&web, &format!("?batch_id={batch}"), Some(&id)).await;
+    let (_, name, data) = back.next().await;
+    assert_eq!((name.as_str(), &data["jobs"][0]["state"]), ("change", &json!("rolling_back")));
+
+    let mut lost = Events::open(&web, "", Some("00000000-1")).await;
+    assert_eq!(lost.next().await.1, "resync");
+    web.finish().await;
+}
+
+#[tokio::test]
+async fn pages_work_without_scripts() {
+    let web = Web::start("web_plain").await;
+    let artists = web.artists(0, &[("Tom & <Jerry>", 5), ("Solo", 5)]).await;
+    let there = web.artists(1, &[("There", 5)]).await[0];
+    let cookie = web.sign_in("admin").await;
+    let page = async |path: &str| {
+        let answer = web.get(path).header("cookie", &cookie).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.text().await.unwrap()
+    };
+    let list = page("/move?filter=tom").await;
+    assert!(list.contains("Tom &#38; &#60;Jerry&#62;") && !list.contains("Solo"), "{list}");
+
+    let form = |action: &str| {
+        let target = web.servers[1];
+        format!(
+            "artist_id={}&artist_id={}&artist_id={there}&target_server_id={target}\
+             &key=2f3c0f6e-6a4b-4b6e-9f3a-0d8a3a1c9a11&action={action}",
+            artists[0], artists[1]
+        )
+    };
+    let post = async |path: &str, form: String| {
+        let answer = web.post_form(path, form).header("cookie", &cookie).send().await.unwrap();
+        (answer.status().as_u16(), super::fixture::header(&answer, "location"), answer.text().await)
+    };
+    let (status, _, text) = post("/move", form("check")).await;
+    assert_eq!(status, 200);
+    assert!(text.unwrap().contains("1 refused"));
+    assert_eq!(web.api("/jobs").await.1["items"].as_array().unwrap().len(), 0);
+    let (status, batch, _) = post("/move", form("move")).await;
+    assert!(status == 303 && batch.starts_with("/batches/"), "{status} {batch}");
+    assert_eq!(post("/move", form("move")).await.1, batch, "pressed twice, moved once");
+
+    let shown = page(&batch).await;
+    assert!(shown.contains("Solo") && shown.contains("The artist already lives on that server."));
+    assert!(page(&format!("{batch}/cancel")).await.contains("Cancel 2 moves"));
+    assert_eq!(post(&format!("{batch}/cancel"), String::new()).await.1, batch);
+    for path in ["/batches", "/jobs?group=running", "/servers", "/queues", "/audit", "/"] {
+        page(path).await;
+    }
+    web.finish().await;
+}

@@ -1,0 +1,6 @@
+//! The web service on a real database: its API, its sign-in, its front door, its live feed.
+
+mod api;
+mod fixture;
+mod live;
+mod sign_in;
