@@ -3,7 +3,7 @@
 use crate::{app::App, problem::Problem};
 use axum::{
     Router,
-    extract::{RawPathParams, State},
+    extract::State,
     http::{HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -24,17 +24,14 @@ fn unknown() -> Problem {
         .remedy("Look for the artist by name on the front page.")
 }
 
-async fn open(
-    State(app): State<App>,
-    params: RawPathParams,
-    uri: Uri,
-) -> Result<Response, Problem> {
-    let slug = params.iter().find(|(name, _)| *name == "slug").map_or("", |(_, value)| value);
-    let slug: Slug = slug.parse().map_err(|_| unknown())?;
+async fn open(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+    // The path as it came: names of files need not be UTF-8, and decoding and encoding again
+    // would not give the same bytes.
+    let mut parts = uri.path().splitn(4, '/').skip(2);
+    let slug: Slug = parts.next().unwrap_or_default().parse().map_err(|_| unknown())?;
+    let below = parts.next().filter(|rest| !rest.is_empty());
     let home = app.store.home_of(&slug).await?.ok_or_else(unknown)?;
-    // The path as it came: decoding and encoding it again would not give the same bytes.
-    let raw = uri.path().splitn(4, '/').nth(3).filter(|rest| !rest.is_empty());
-    let below = raw.map(|rest| format!("/media/{rest}")).unwrap_or_default();
+    let below = below.map(|rest| format!("/media/{rest}")).unwrap_or_default();
     let query = uri.query().map(|q| format!("?{q}")).unwrap_or_default();
     let to = format!("{}/artists/{slug}{below}{query}", home.url);
     let to = HeaderValue::from_str(&to).map_err(|_| unknown())?;

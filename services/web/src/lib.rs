@@ -24,7 +24,7 @@ mod queues;
 mod serve;
 
 pub use auth::password;
-pub use serve::{WebError, run};
+pub use serve::{WebError, run, run_on};
 
 /// Largest request, in bytes: ids of fifty thousand artists.
 pub const BODY_BYTES_MAX: usize = 2 << 20;

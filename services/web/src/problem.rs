@@ -134,8 +134,8 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable(_) | StoreError::Contention(_) => {
                 tracing::warn!(%error, "web.database_away");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Back in a moment")
-                    .detail("The database does not answer at the moment. Nothing was changed.")
-                    .remedy("Try again in a few seconds; moves that run go on meanwhile.")
+                    .detail("The database does not answer at the moment.")
+                    .remedy("Try again in a few seconds, with the same Idempotency-Key. Moves go on meanwhile.")
                     .retry_after(RETRY_AFTER_S)
             }
             StoreError::Invalid(why) => Self::unprocessable("invalid", why.clone()),

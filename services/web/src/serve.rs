@@ -54,10 +54,19 @@ pub enum WebError {
 
 /// Serves until `shutdown`, then lets running requests finish, for at most ten seconds.
 pub async fn run(config: WebConfig, shutdown: CancellationToken) -> Result<(), WebError> {
-    let health = Health::install(&["database"]).map_err(|e| WebError::Health(e.to_string()))?;
     let address = config.listen;
     let listener =
         TcpListener::bind(address).await.map_err(|source| WebError::Listen { address, source })?;
+    run_on(listener, config, shutdown).await
+}
+
+/// The same on a listener that is already bound; `listen` of the configuration is not looked at.
+pub async fn run_on(
+    listener: TcpListener,
+    config: WebConfig,
+    shutdown: CancellationToken,
+) -> Result<(), WebError> {
+    let health = Health::install(&["database"]).map_err(|e| WebError::Health(e.to_string()))?;
     let store = tokio::select! {
         store = Store::connect(&config.database) => store?,
         () = shutdown.cancelled() => return Ok(()),
@@ -75,7 +84,7 @@ pub async fn run(config: WebConfig, shutdown: CancellationToken) -> Result<(), W
         tokio::spawn(feed::run(feed, store.clone(), shutdown.clone())),
         tokio::spawn(watch(store.clone(), health.clone())),
     ];
-    tracing::info!(%address, "web.listening");
+    tracing::info!(address = ?listener.local_addr().ok(), "web.listening");
     let served = serve(listener, router(app).merge(health.router()), shutdown).await;
     for task in background {
         task.abort();

@@ -3,5 +3,5 @@
 mod list;
 mod timeline;
 
-pub use list::{JobCounts, JobGroup, JobQuery, JobRow, NewestCursor};
+pub use list::{JobGroup, JobQuery, JobRow, NewestCursor};
 pub use timeline::{JobEventRow, JobStepRow};

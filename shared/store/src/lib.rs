@@ -37,7 +37,7 @@ pub use batches::{BatchProgress, BatchRetried, BatchRow, RefusalRow};
 pub use error::StoreError;
 pub use heartbeats::{HeartbeatFrom, VoidTry};
 pub use inputs::{InputError, JOBS_PER_TRANSACTION_MAX, Outcome, Outcomes, Teller, Told};
-pub use jobs::{JobCounts, JobEventRow, JobGroup, JobQuery, JobRow, JobStepRow, NewestCursor};
+pub use jobs::{JobEventRow, JobGroup, JobQuery, JobRow, JobStepRow, NewestCursor};
 pub use moves::{MoveAnswer, MoveRequest, Once};
 pub use notify::{Changed, JobsListener, Listener};
 pub use outbox::{DueOrder, OutboxDepth, OutboxLease};

@@ -16,6 +16,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
+use sha2::{Digest, Sha256};
 use tourbus_domain::{ArtistId, ServerId};
 use uuid::Uuid;
 
@@ -77,14 +78,21 @@ pub async fn submit(
 ) -> Result<Response, Problem> {
     let dry_run = fields.text("action") == "check";
     let body = body(&fields, dry_run)?;
-    let key = Some(fields.text("key")).filter(|k| !k.is_empty() && k.len() <= 255);
-    let result = moves::submit(&app, &actor, &body, key).await?;
+    let key = key(&fields, &body);
+    let result = moves::submit(&app, &actor, &body, key.as_deref()).await?;
     if let Some(batch) = result.batch_id {
         return Ok(Redirect::to(&format!("/batches/{batch}")).into_response());
     }
     let names = names(&app, &result.refused).await?;
     let target = app.store.server(ServerId(body.target_server_id)).await?;
     html(&check_page(&actor, &body, &result, &names, target.map(|s| s.name), !dry_run))
+}
+
+/// The same form sent twice moves once; going back and choosing otherwise is another request.
+fn key(fields: &Fields, body: &MoveBody) -> Option<String> {
+    let form: Uuid = fields.text("key").parse().ok()?;
+    let text = serde_json::to_vec(body).ok()?;
+    Some(format!("{form}-{}", hex::encode(&Sha256::digest(&text)[..16])))
 }
 
 async fn names(app: &App, refused: &[Refused]) -> Result<Vec<(Uuid, String)>, Problem> {

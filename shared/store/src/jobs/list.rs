@@ -3,7 +3,7 @@
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{FromRow, Postgres, QueryBuilder, Row};
+use sqlx::{FromRow, Postgres, QueryBuilder};
 use tourbus_domain::{ArtistId, BatchId, JobId, MoveState, ServerId};
 use uuid::Uuid;
 
@@ -69,9 +69,6 @@ impl JobGroup {
         Self::ALL.into_iter().find(|g| g.states().contains(&state)).unwrap_or(Self::Running)
     }
 }
-
-/// How many jobs of a batch are in each state; states without jobs are left out.
-pub type JobCounts = Vec<(MoveState, u64)>;
 
 /// Which jobs.
 #[derive(Debug, Clone, Default)]
@@ -211,26 +208,6 @@ impl Store {
         let mut sql = QueryBuilder::new(COLUMNS);
         sql.push(" WHERE j.id = ANY(").push_bind(ids).push(")");
         Ok(sql.build_query_as().fetch_all(self.pool()).await?)
-    }
-
-    /// How many jobs of a batch are in each state.
-    pub async fn batch_counts(&self, batch: BatchId) -> Result<JobCounts, StoreError> {
-        let rows =
-            sqlx::query("SELECT state, count(*) AS n FROM jobs WHERE batch_id = $1 GROUP BY state")
-                .bind(batch.0)
-                .fetch_all(self.pool())
-                .await?;
-        rows.iter()
-            .map(|row| {
-                let state: String = row.try_get("state")?;
-                let state =
-                    state.parse().map_err(|e: tourbus_domain::move_state::UnknownState| {
-                        StoreError::undecodable("jobs", e)
-                    })?;
-                let n: i64 = row.try_get("n")?;
-                Ok((state, n.unsigned_abs()))
-            })
-            .collect()
     }
 }
 

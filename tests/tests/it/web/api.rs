@@ -158,6 +158,7 @@ async fn the_front_door_leads_home_and_leaves_the_path_alone() {
     let cases = [
         (format!("/a/a-{id}"), home.clone()),
         (format!("/a/a-{id}/"), home.clone()),
+        (format!("/a/a-{id}/%FF%00.mp3"), format!("{home}/media/%FF%00.mp3")),
         (
             format!("/a/a-{id}/x/%2e%2E/a%20b%2Fc?d=%20"),
             format!("{home}/media/x/%2e%2E/a%20b%2Fc?d=%20"),
