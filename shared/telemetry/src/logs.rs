@@ -13,10 +13,14 @@ pub enum InitError {
     Twice(String),
 }
 
-/// Sets up logging for this process. `TOURBUS_LOG` filters (default `info`);
+/// What is logged unless `TOURBUS_LOG` says otherwise. lapin prints the bodies of returned
+/// messages, and its faults are told by our own broker crate; sqlx repeats PostgreSQL's notices.
+const DEFAULT_FILTER: &str = "info,lapin=off,sqlx::postgres::notice=warn";
+
+/// Sets up logging for this process. `TOURBUS_LOG` filters (default: all from `info` up);
 /// `TOURBUS_LOG_FORMAT=json` writes one JSON object a line.
 pub fn init() -> Result<(), InitError> {
-    let text = std::env::var("TOURBUS_LOG").unwrap_or_else(|_| "info".to_owned());
+    let text = std::env::var("TOURBUS_LOG").unwrap_or_else(|_| DEFAULT_FILTER.to_owned());
     let filter = EnvFilter::try_new(&text).map_err(|_| InitError::Filter(text))?;
     let json = std::env::var("TOURBUS_LOG_FORMAT").is_ok_and(|f| f == "json");
     let layer = fmt::layer().with_writer(std::io::stderr).with_target(true);
