@@ -36,7 +36,7 @@ disk_reserve_bytes = 1048576
 ";
 
 const SERVERS: [&str; 3] = ["master", "server2", "server3"];
-const SETTLE: Duration = Duration::from_secs(60);
+const SETTLE: Duration = Duration::from_secs(120);
 
 /// An artist that a test made.
 #[derive(Debug, Clone)]
