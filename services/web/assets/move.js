@@ -11,6 +11,7 @@ const selection = new Selection();
 let lastTicked = null;
 
 const rowOf = (tr) => ({
+  name: tr.dataset.name,
   server: tr.dataset.server,
   plays: Number(tr.dataset.plays),
   plays30: Number(tr.dataset.plays30),
@@ -84,6 +85,11 @@ box.addEventListener("click", (e) => {
 
 // ---- Choosing
 
+function choose(some, chosen) {
+  const taken = some.map((tr) => selection.set(tr.dataset.id, rowOf(tr), chosen));
+  complain(taken.every(Boolean) ? "" : "All that match another filter are chosen. Clear that choice first.");
+}
+
 box.addEventListener("click", (e) => {
   if (e.target.name !== "artist_id") return;
   const tr = e.target.closest("tr");
@@ -91,16 +97,14 @@ box.addEventListener("click", (e) => {
   const to = all.indexOf(tr);
   const from = e.shiftKey && lastTicked !== null ? all.indexOf(lastTicked) : to;
   const range = all.slice(Math.min(from, to), Math.max(from, to) + 1);
-  for (const row of from < 0 ? [tr] : range) {
-    selection.set(row.dataset.id, rowOf(row), e.target.checked);
-  }
+  choose(from < 0 ? [tr] : range, e.target.checked);
   lastTicked = tr;
   show();
 });
 
 box.addEventListener("change", async (e) => {
   if (e.target.id === "page-all") {
-    for (const row of rows()) selection.set(row.dataset.id, rowOf(row), e.target.checked);
+    choose(rows(), e.target.checked);
     show();
   } else if (e.target.id === "all") {
     if (e.target.checked) await chooseAll();
@@ -126,7 +130,7 @@ async function chooseAll() {
 
 function show() {
   for (const tr of rows()) {
-    const chosen = selection.has(tr.dataset.id);
+    const chosen = selection.has(tr.dataset.id, rowOf(tr));
     tickOf(tr).checked = chosen;
     tr.classList.toggle("chosen", chosen);
   }

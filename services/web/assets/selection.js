@@ -9,14 +9,26 @@ export class Selection {
 
   get isAll() { return this.#all !== null; }
 
-  has(id) { return this.#all ? !this.#all.except.has(id) : this.#some.has(id); }
+  // Whether "all" means this artist: as the server's filter does.
+  #means(row) {
+    const { filter, server } = this.#all;
+    return (!server || row.server === server)
+      && row.name.toLowerCase().includes(filter.toLowerCase());
+  }
 
+  has(id, row) {
+    return this.#all ? this.#means(row) && !this.#all.except.has(id) : this.#some.has(id);
+  }
+
+  // False if this artist cannot be added to the "all" that is chosen.
   set(id, row, chosen) {
     if (this.#all) {
+      if (!this.#means(row)) return !chosen;
       if (chosen) this.#all.except.delete(id);
       else this.#all.except.set(id, row);
     } else if (chosen) this.#some.set(id, row);
     else this.#some.delete(id);
+    return true;
   }
 
   chooseAll(filter, server, totals) {
