@@ -16,6 +16,7 @@ mod fault;
 mod fetch;
 mod heartbeat;
 mod held;
+mod memory;
 mod phase;
 mod run;
 pub mod steps;

@@ -57,6 +57,7 @@ pub enum WorkerError {
 /// Runs a worker until `shutdown`, then ends within `limits.shutdown_s` and a few seconds.
 pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<(), WorkerError> {
     check(&config)?;
+    crate::memory::give_back_early();
     let health = Health::install(&["broker", "staging", "media_root"])
         .map_err(|e| WorkerError::Metrics(e.to_string()))?;
     let address = config.health.listen;
