@@ -140,7 +140,7 @@ pub async fn huge() -> Result<()> {
         let peak = peak_bytes(cluster.pid(worker).context("no worker")?)?;
         println!(
             "| one 4 GiB file | peak memory of {worker}, MiB | {:.1} |",
-            peak as f64 / 1048576.0
+            peak as f64 / f64::from(1 << 20)
         );
     }
     // Back again, the exporting worker killed when half is staged.
