@@ -108,11 +108,9 @@ async fn supervise(mut command: Command) -> Result<ExitStatus> {
     if let Some(pid) = child.id().and_then(|p| rustix::process::Pid::from_raw(p as i32)) {
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
     }
-    match timeout(STOP_WAIT, child.wait()).await {
-        Ok(status) => Ok(status?),
-        Err(_) => {
-            child.kill().await?;
-            Ok(child.wait().await?)
-        }
+    if let Ok(status) = timeout(STOP_WAIT, child.wait()).await {
+        return Ok(status?);
     }
+    child.kill().await?;
+    Ok(child.wait().await?)
 }
