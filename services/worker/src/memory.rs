@@ -21,7 +21,9 @@ pub fn give_back_early() {
                 && libc::mallopt(libc::M_ARENA_MAX, ARENAS_MAX) == 1
         };
         if !set {
-            tracing::warn!("memory.mallopt refused: the worker may use more memory than configured");
+            tracing::warn!(
+                "memory.mallopt refused: the worker may use more memory than configured"
+            );
         }
     }
 }

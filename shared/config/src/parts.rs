@@ -154,7 +154,7 @@ impl Default for WorkerLimits {
     fn default() -> Self {
         Self {
             chunk_bytes: 8 << 20,
-            chunk_buffers: 6,
+            chunk_buffers: 4,
             segment_bytes: 32 << 20,
             segment_entries: 4096,
             segment_age_ms: 1_000,

@@ -42,7 +42,8 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, RootErro
 pub fn rename(from: &Path, to: &Path, durable: Durable) -> Result<(), RootError> {
     fs::rename(from, to).doing("rename", from)?;
     if durable == Durable::Yes {
-        for parent in [from.parent(), to.parent()].into_iter().flatten() {
+        let (left, entered) = (from.parent(), to.parent());
+        for parent in [left.filter(|_| left != entered), entered].into_iter().flatten() {
             sync_dir(parent)?;
         }
     }

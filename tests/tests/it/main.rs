@@ -1,5 +1,6 @@
 //! End to end on real parts. Run with `make test`.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::similar_names, reason = "`order` and `other` are what they are")]
 #![allow(missing_docs, reason = "tests are named after what they prove")]
 
 mod broker;

@@ -299,6 +299,24 @@ async fn a_newer_try_stops_the_older_one() {
     assert_eq!(segments.iter().map(|s| s.bytes).sum::<u64>(), 16 << 20);
 }
 
+/// Late repetitions of steps that are over find the fence shut.
+#[tokio::test(flavor = "multi_thread")]
+async fn sync_and_promotion_shut_out_what_came_before() {
+    let mut rig = Rig::new(mixed);
+    let epoch = rig.next_epoch();
+    let export = rig.export_order();
+    let outcome = rig.deliver(StepKind::Export, 0, epoch, export.clone()).await;
+    let Ok(StepResult::Export { segments }) = outcome else { panic!("{outcome:?}") };
+    let importing = rig.next_epoch();
+    let import = rig.import_order(&segments[0]);
+    rig.deliver(StepKind::Import, 1, importing, import.clone()).await.unwrap();
+    rig.import(&segments[1..]).await;
+    let (_, manifest) = rig.sync(1).await;
+    assert_eq!(rig.deliver(StepKind::Export, 0, epoch, export).await, Err(Stop::Void));
+    rig.promote(&manifest).await;
+    assert_eq!(rig.deliver(StepKind::Import, 1, importing, import).await, Err(Stop::Void));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_moved_is_named() {
     let mut rig = Rig::new(mixed);

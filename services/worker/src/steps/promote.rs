@@ -46,6 +46,8 @@ impl Step for Promote {
     }
 
     async fn run<S: Staging>(self, ctx: Context<S>) -> Outcome {
+        // A late repetition of an import would write into the tree.
+        ctx.stop_earlier().await?;
         if !self.is_done(&ctx).await? {
             let manifest: Manifest = fetch::description(&ctx, &self.manifest).await?;
             check(&manifest)?;
@@ -58,8 +60,6 @@ impl Step for Promote {
             finish(&ctx, tree, &manifest, durable).await?;
             self.put_in_place(&ctx).await?;
         }
-        let (fence, epoch) = (ctx.fence(), ctx.step.epoch);
-        ctx.blocking(move || Ok(fence.raise_floor(epoch)?)).await?;
         Ok(StepResult::Promote)
     }
 }

@@ -44,6 +44,8 @@ impl Step for Sync {
         if !Journal::exists(&ctx.root, ctx.step.job_id) {
             return Err(fault::job_state_missing().into());
         }
+        // A late repetition of the export would write the same journal.
+        ctx.stop_earlier().await?;
         self.freeze(&ctx).await?;
         hold::point("sync.frozen").await;
         let renewing = async {

@@ -127,6 +127,7 @@ impl Rig {
         make(&rig.source_tree()).unwrap();
         rig.source.root.link_slug(&rig.artist.slug, rig.artist.id).unwrap();
         // What was written in this very tick is left to the sync: let it pass.
+        #[expect(clippy::disallowed_methods, reason = "it is time that must pass")]
         std::thread::sleep(Duration::from_millis(60));
         rig
     }

@@ -32,7 +32,7 @@ impl Events {
                     line.map_or("", |l| l.trim_start_matches(':').trim()).to_owned()
                 };
                 let parsed = (field("id"), field("event"), field("data"));
-                self.text = rest.to_owned();
+                self.text = String::from(rest);
                 if !parsed.1.is_empty() {
                     return (parsed.0, parsed.1, serde_json::from_str(&parsed.2).unwrap());
                 }
