@@ -7,7 +7,7 @@ fn path(text: &str) -> TreePath {
 
 #[test]
 fn many_writers_share_a_file_where_a_directory_was() {
-    for _ in 0..50 {
+    for _ in 0..20 {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("a/b/sub")).unwrap();
         std::fs::write(dir.path().join("a/b/sub/x"), b"x").unwrap();
