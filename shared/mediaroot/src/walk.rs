@@ -97,7 +97,7 @@ pub fn walk(tree: &Beneath) -> Result<Vec<Walked>, WalkError> {
 }
 
 impl Beneath {
-    /// [`walk`].
+    /// `walk`.
     pub fn walk(&self) -> Result<Vec<Walked>, WalkError> {
         walk(self)
     }

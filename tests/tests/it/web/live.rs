@@ -9,18 +9,39 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// An event stream, read as a browser does.
 struct Events {
     answer: reqwest::Response,
+    /// Only of this batch.
+    batch: Option<String>,
     text: String,
 }
 
 impl Events {
-    async fn open(web: &Web, query: &str, last: Option<&str>) -> Self {
+    async fn open(web: &Web, batch: Option<&str>, last: Option<&str>) -> Self {
+        let query = batch.map(|b| format!("?batch_id={b}")).unwrap_or_default();
         let mut request = web.get(&format!("/api/v1/events{query}")).bearer_auth("admin");
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 200);
-        Self { answer, text: String::new() }
+        Self { answer, batch: batch.map(str::to_owned), text: String::new() }
+    }
+
+    /// Reads as a page does, anew when told to, until it shows the job like this: the id of the
+    /// event that did it.
+    async fn until(&mut self, web: &Web, job: &str, shown: impl Fn(&Value) -> bool) -> String {
+        loop {
+            let (id, name, data) = self.next().await;
+            let jobs = data["jobs"].as_array().cloned().unwrap_or_default();
+            if let Some(batch) = &self.batch {
+                assert!(name == "resync" || data["batch"]["id"] == *batch, "{name} {data}");
+            }
+            if name == "resync" && shown(&web.api(&format!("/jobs/{job}")).await.1) {
+                return id;
+            }
+            if name == "change" && jobs.iter().any(|j| j["id"] == job && shown(j)) {
+                return id;
+            }
+        }
     }
 
     /// The next event: its id, its name, its data.
@@ -59,25 +80,22 @@ async fn changes_are_told_and_what_was_missed_is_made_good() {
     let web = Web::start("web_live").await;
     let (batch, job) = move_one(&web, "Watched").await;
     let (_, other) = move_one(&web, "Other").await;
-    let mut events = Events::open(&web, &format!("?batch_id={batch}"), None).await;
+    let mut events = Events::open(&web, Some(&batch), None).await;
     // Another batch's change comes first, and is not ours to see.
     web.api_post(&format!("/jobs/{other}/cancel"), &Value::Null).await;
     web.api_post(&format!("/jobs/{job}/express"), &Value::Null).await;
-    let (id, name, data) = events.next().await;
-    assert_eq!((name.as_str(), data["batch"]["id"].as_str()), ("change", Some(batch.as_str())));
-    assert_eq!(data["jobs"][0]["express"], true, "{data}");
+    let id = events.until(&web, &job, |j| j["express"] == true).await;
 
     // Another stream sees the next change; the one that was away gets it afterwards.
-    let mut stays = Events::open(&web, "", None).await;
+    let mut stays = Events::open(&web, None, None).await;
     drop(events);
     web.api_post(&format!("/jobs/{job}/cancel"), &Value::Null).await;
-    let (_, _, seen) = stays.next().await;
-    assert_eq!(seen["jobs"][0]["state"], "rolling_back", "{seen}");
-    let mut back = Events::open(&web, &format!("?batch_id={batch}"), Some(&id)).await;
-    let (_, name, data) = back.next().await;
-    assert_eq!((name.as_str(), &data["jobs"][0]["state"]), ("change", &json!("rolling_back")));
+    let undone = |j: &Value| j["state"] == "rolling_back";
+    stays.until(&web, &job, undone).await;
+    let mut back = Events::open(&web, Some(&batch), Some(&id)).await;
+    back.until(&web, &job, undone).await;
 
-    let mut lost = Events::open(&web, "", Some("00000000-1")).await;
+    let mut lost = Events::open(&web, None, Some("00000000-1")).await;
     assert_eq!(lost.next().await.1, "resync");
     web.finish().await;
 }
