@@ -1,9 +1,9 @@
 //! Finding and opening what listeners ask for, while workers move trees to and fro.
 //!
 //! A worker that retires an artist writes the forwarding, renames the tree aside, removes the
-//! link, in this order. A worker that promotes one renames the tree in, makes the link, removes
-//! the forwarding. So at every instant there is a link to a tree, or a forwarding; but our
-//! look-ups are several instants. When they find neither, a worker has been between them, and
+//! link, in this order. A worker that promotes one renames the tree in, then makes the link; a
+//! forwarding of an earlier stay is left, because a tree that is here wins over it. So at every
+//! instant there is a link to a tree, or a forwarding; but our look-ups are several instants. When they find neither, a worker has been between them, and
 //! looking again finds what it made.
 //!
 //! *Invariant:* an open file stays what it is: a rename or a purge never breaks a stream.
