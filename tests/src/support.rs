@@ -55,7 +55,7 @@ pub struct Cluster {
     http: reqwest::Client,
     made: AtomicU32,
     // Last, so that it goes last.
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// The parts that `make test` has started.
@@ -142,7 +142,7 @@ impl Cluster {
             hold_dir,
             http,
             made: AtomicU32::new(0),
-            _dir: dir,
+            dir,
         };
         cluster.wait_online().await;
         cluster
@@ -445,6 +445,12 @@ impl Cluster {
     /// Fails unless all traces of finished jobs go away.
     pub async fn no_leftovers(&self) {
         wait::until("no leftovers", SETTLE, || self.leftovers(), Vec::is_empty).await;
+    }
+
+    /// Where the private embedded store keeps the bucket.
+    pub fn staging_bucket_dir(&self) -> PathBuf {
+        assert!(self.infra.is_some(), "the bucket is shared with other tests");
+        self.dir.path().join("infra/staging").join(&self.endpoints.staging.bucket)
     }
 
     fn staging(&self) -> S3Staging {

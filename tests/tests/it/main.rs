@@ -14,6 +14,7 @@ mod staging;
 mod steps;
 mod store;
 mod topology;
+mod troubles;
 mod up;
 mod web;
 mod worker;
