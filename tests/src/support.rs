@@ -373,6 +373,15 @@ impl Cluster {
         supervisor.restarted(process, old, SETTLE).await.unwrap();
     }
 
+    /// Changes a process's configuration file, and starts it anew.
+    pub async fn reconfigure(&self, process: &str, change: impl FnOnce(&mut toml::Table)) {
+        let path = self.inner.config_path(process).unwrap();
+        let mut config: toml::Table = fs::read_to_string(path).unwrap().parse().unwrap();
+        change(&mut config);
+        fs::write(path, config.to_string()).unwrap();
+        self.kill(process).await;
+    }
+
     async fn management(&self, request: reqwest::RequestBuilder) -> Result<Value> {
         let broker = &self.endpoints.broker;
         let request = request.basic_auth(&broker.admin_user, Some(&broker.admin_password));

@@ -53,8 +53,11 @@ async fn a_full_disk_on_the_target_undoes_the_move_and_another_server_takes_it()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denied_bucket_undoes_the_move_on_either_side() {
-    let denied = "[worker-server2-1.staging]\nsecret_key = \"not the key\"";
-    let cluster = Cluster::start_with("denied", denied).await;
+    let cluster = Cluster::start("denied").await;
+    let set = |c: &mut toml::Table| {
+        c["staging"]["secret_key"] = "not the key".into();
+    };
+    cluster.reconfigure("worker-server2-1", set).await;
     let to = cluster.add_artist("master", songs).await;
     fails(&cluster, &to, "master", "server2", "staging_denied").await;
     let from = cluster.add_artist("server2", songs).await;
