@@ -134,16 +134,8 @@ impl Cluster {
             .timeout(Duration::from_secs(20))
             .build()
             .unwrap();
-        let cluster = Self {
-            api,
-            inner,
-            infra,
-            endpoints,
-            hold_dir,
-            http,
-            made: AtomicU32::new(0),
-            dir,
-        };
+        let cluster =
+            Self { api, inner, infra, endpoints, hold_dir, http, made: AtomicU32::new(0), dir };
         cluster.wait_online().await;
         cluster
     }

@@ -26,6 +26,10 @@ pub enum Right {
     Move,
     /// Cancel, retry, expedite.
     Steer,
+    /// Create, change, drain, delete servers; cluster settings; release from quarantine.
+    Servers,
+    /// Accounts, and other people's tokens.
+    Accounts,
 }
 
 impl Actor {
@@ -33,7 +37,8 @@ impl Actor {
     pub const fn may(&self, right: Right) -> bool {
         match (self.account.role, right) {
             (Role::Admin, _) | (Role::Operator, Right::Steer) => true,
-            (Role::Operator, Right::Move) | (Role::Viewer, _) => false,
+            (Role::Operator, Right::Move | Right::Servers | Right::Accounts)
+            | (Role::Viewer, _) => false,
         }
     }
 
