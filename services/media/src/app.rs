@@ -64,6 +64,7 @@ impl App {
                 "This is not a path of an artist's files.\n",
             ),
             None => match request.uri().path() {
+                "/" if get => self.front_door(),
                 "/.well-known/tourbus" if get => self.identity(),
                 page::STYLE_PATH if get => page::style(),
                 page::ICON_PATH if get => page::icon(),
@@ -71,6 +72,16 @@ impl App {
             },
         };
         self.counters.answered(response.status());
+        response
+    }
+
+    /// A server has no page of its own: the site is the master's.
+    fn front_door(&self) -> Response<Body> {
+        let mut response =
+            answer::sentence(StatusCode::FOUND, "The site is at the main address.\n");
+        if let Ok(main_url) = HeaderValue::from_str(&self.main_url) {
+            response.headers_mut().insert(header::LOCATION, main_url);
+        }
         response
     }
 

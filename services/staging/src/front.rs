@@ -37,6 +37,15 @@ impl hyper::service::Service<http::Request<Incoming>> for Front {
                 Ok(answer.map(Body::http_body_unsync))
             });
         }
-        hyper::service::Service::call(&self.s3, request)
+        let method = tourbus_telemetry::method(request.method().as_str());
+        let answer = hyper::service::Service::call(&self.s3, request);
+        Box::pin(async move {
+            let answer = answer.await;
+            let status = answer.as_ref().map_or(500, |a| a.status().as_u16()).to_string();
+            metrics::counter!("tourbus_staging_requests_total", "method" => method,
+                "status" => status)
+            .increment(1);
+            answer
+        })
     }
 }

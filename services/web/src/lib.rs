@@ -13,6 +13,7 @@ mod api;
 mod app;
 mod assets;
 mod auth;
+mod count;
 mod cursor;
 mod extract;
 mod feed;

@@ -5,6 +5,7 @@ use crate::{
     app::{App, Shared},
     assets,
     auth::limiter::Limiter,
+    count,
     feed::{self, Feed},
     front_door, headers, pages,
     queues::Queues,
@@ -129,6 +130,7 @@ fn router(app: App) -> Router {
         .fallback(pages::error::no_page)
         .layer(answered_in_time)
         .layer(CompressionLayer::new())
+        .layer(axum::middleware::from_fn(count::request))
         .layer(axum::middleware::from_fn(headers::add))
         .layer(CatchPanicLayer::new())
         .with_state(app)

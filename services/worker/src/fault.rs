@@ -1,6 +1,6 @@
 //! What the file system answers, as errors that name the file and the remedy.
 
-use std::io;
+use std::{io, path::Path};
 use tourbus_domain::{ErrorClass, JobError};
 use tourbus_mediaroot::{FreezeError, RootError, WalkError};
 use tourbus_protocol::TreePath;
@@ -114,6 +114,17 @@ pub fn tree_missing() -> JobError {
         "the artist has no media tree on this server",
         "Check that the media root's disk is mounted; if the artist never had files, make an \
          empty directory named by the artist's id",
+    )
+}
+
+/// Something else than a directory stands where the artist's tree should be.
+pub fn tree_no_directory(path: &Path) -> JobError {
+    JobError::new(
+        ErrorClass::Permanent,
+        "tree_no_directory",
+        format!("{} is a file or a symlink, not a directory", path.display()),
+        "Put the artist's directory itself there: to use another disk, mount it (or bind-mount the \
+         directory) instead of linking to it",
     )
 }
 

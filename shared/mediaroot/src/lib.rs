@@ -27,7 +27,7 @@ pub use identity::Identity;
 pub use janitor::{Cleaned, FENCE_KEEP, FREEZE_KEEP, PROMOTED_KEEP, Promoted};
 pub use layout::MediaRoot;
 pub use remove::{Removal, remove_tree, rename_tree};
-pub use retired::Retired;
+pub use retired::{RETIRED_TREE, Retired};
 pub use setup::Space;
 pub use walk::{WalkError, Walked, WalkedKind};
 pub use write::WriteFile;

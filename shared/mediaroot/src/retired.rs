@@ -12,7 +12,8 @@ use std::{fs, path::Path};
 use tourbus_domain::{ArtistId, Slug};
 
 const NOTE: &str = "retired.json";
-const TREE: &str = "tree";
+/// The old copy itself, beside its note.
+pub const RETIRED_TREE: &str = "tree";
 
 /// What stands beside an old copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,13 +26,16 @@ pub struct Retired {
     pub retired_at: DateTime<Utc>,
     /// When to purge it.
     pub purge_at: DateTime<Utc>,
+    /// Whether it is kept until a person removes it: it holds something that has not moved.
+    #[serde(default)]
+    pub keep: bool,
 }
 
 impl MediaRoot {
     /// Sets an artist's tree aside at `place` (of this media root's `retired`), with a note of
     /// when to purge it. Whether there was one; repeated, it changes nothing.
     pub fn retire(&self, place: &Path, note: &Retired) -> Result<bool, RootError> {
-        let (tree, aside) = (self.tree(note.artist), place.join(TREE));
+        let (tree, aside) = (self.tree(note.artist), place.join(RETIRED_TREE));
         if aside.exists() || !tree.exists() {
             return Ok(false);
         }
@@ -40,6 +44,15 @@ impl MediaRoot {
         atomic::write_json(&place.join(NOTE), note, Durable::Yes)?;
         rename_tree(&tree, &aside)?;
         Ok(true)
+    }
+
+    /// Keeps an old copy until a person removes it.
+    pub fn keep_retired(&self, place: &Path) -> Result<(), RootError> {
+        let path = place.join(NOTE);
+        match atomic::read_json::<Retired>(&path)? {
+            Some(note) => atomic::write_json(&path, &Retired { keep: true, ..note }, Durable::Yes),
+            None => Ok(()),
+        }
     }
 
     /// Purges what is due. How many old copies are gone.
@@ -53,9 +66,9 @@ impl MediaRoot {
         for entry in fs::read_dir(&all).doing("list", &all)? {
             let place = entry.doing("list", &all)?.path();
             let note: Option<Retired> = atomic::read_json(&place.join(NOTE))?;
-            let Some(note) = note.filter(|n| n.purge_at <= now) else { continue };
+            let Some(note) = note.filter(|n| n.purge_at <= now && !n.keep) else { continue };
             // The note last: a purge that is cut short goes on at the next look.
-            if remove_tree(&place.join(TREE), stop)? == Removal::Stopped {
+            if remove_tree(&place.join(RETIRED_TREE), stop)? == Removal::Stopped {
                 break;
             }
             remove_tree(&place, stop)?;

@@ -237,6 +237,11 @@ impl WriteFile {
         Ok(Identity::of(&fs::fstat(self.fd.as_fd()).doing("examine", &self.shown)?))
     }
 
+    /// Flushes what has been written, not its mode and times.
+    pub fn flush(&self) -> Result<(), RootError> {
+        fs::fdatasync(&self.fd).doing("flush", &self.shown)
+    }
+
     /// Flushes it.
     pub fn sync(&self) -> Result<(), RootError> {
         fs::fsync(&self.fd).doing("flush", &self.shown)

@@ -78,6 +78,13 @@ pub enum EventBody {
         /// `shutdown` or `continues`.
         reason: String,
     },
+    /// Something that a person should know, and that stops nothing.
+    Noticed {
+        /// The try.
+        step: StepRef,
+        /// What, where, and what to do about it.
+        notice: JobError,
+    },
     /// A try has failed.
     Failed {
         /// The try.
@@ -97,6 +104,7 @@ impl EventBody {
             Self::Staged { .. } => "staged",
             Self::Done { .. } => "done",
             Self::Yielded { .. } => "yielded",
+            Self::Noticed { .. } => "noticed",
             Self::Failed { .. } => "failed",
         }
     }
@@ -110,6 +118,7 @@ impl EventBody {
             | Self::Staged { step, .. }
             | Self::Done { step, .. }
             | Self::Yielded { step, .. }
+            | Self::Noticed { step, .. }
             | Self::Failed { step, .. } => Some(step),
         }
     }
@@ -123,6 +132,7 @@ impl EventBody {
             Self::Staged { step, segment } => Input::Staged { step, segment },
             Self::Done { step, result } => Input::Done { step, result },
             Self::Yielded { step, .. } => Input::Yielded(step),
+            Self::Noticed { step, notice } => Input::Noticed { step, notice },
             Self::Failed { step, error } => Input::Failed { step, error },
         })
     }

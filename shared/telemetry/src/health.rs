@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
+    time::{SystemTime, UNIX_EPOCH},
 };
 use tokio::net::TcpListener;
 
@@ -21,6 +22,9 @@ impl Health {
     /// Call once per process.
     pub fn install(parts: &[&'static str]) -> Result<Self, BuildError> {
         let metrics = PrometheusBuilder::new().install_recorder()?;
+        metrics::gauge!("tourbus_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        metrics::gauge!("process_start_time_seconds").set(now.as_secs_f64());
         let missing = |p: &&'static str| (*p, Err("not connected yet".to_owned()));
         Ok(Self { parts: Arc::new(RwLock::new(parts.iter().map(missing).collect())), metrics })
     }

@@ -46,6 +46,25 @@ async fn move_cost(cluster: &Cluster, artists: &[Artist], from_to: [&str; 2]) ->
     Ok(Cost { wall, cpu_s: workers_cpu_s(cluster)? - before })
 }
 
+/// When the newest job entered each of its states, in seconds after it was queued.
+async fn phases(cluster: &Cluster) -> Result<Vec<(String, f64)>> {
+    let job = cluster.api.all("/jobs").await?.into_iter().next().context("no job")?;
+    let id = job["id"].as_str().context("no id")?;
+    let job = cluster.api.get(&format!("/jobs/{id}")).await?;
+    let time = |v: &serde_json::Value| -> Result<chrono::DateTime<chrono::Utc>> {
+        Ok(v.as_str().context("no time")?.parse()?)
+    };
+    let queued = time(&job["created_at"])?;
+    let changes = job["timeline"].as_array().context("no timeline")?.iter();
+    changes
+        .filter(|e| e["name"] == "state_changed")
+        .map(|e| {
+            let after = (time(&e["at"])? - queued).as_seconds_f64();
+            Ok((e["detail"]["to"].as_str().context("no state")?.to_owned(), after))
+        })
+        .collect()
+}
+
 fn rclone_cost(config: &Path, from: &Path, run: u64, dir: &Path) -> Result<Cost> {
     let to = dir.join(format!("down-{run}"));
     let remote = format!("g:tourbus/rclone-{run}");
@@ -93,6 +112,10 @@ pub async fn songs() -> Result<()> {
     }
     println!("| what | figure | tourbus | rclone up + down | ratio |\n|---|---|---|---|---|");
     report("40 files of 8 MB", &ours, &theirs);
+    println!("\n| phase of the last move | entered after, s |\n|---|---|");
+    for (state, after) in phases(&cluster).await? {
+        println!("| {state} | {after:.2} |");
+    }
     cluster.finish().await;
     Ok(())
 }

@@ -218,3 +218,60 @@ async fn a_forged_message_goes_to_the_dead_letters_and_stops_nobody() {
     assert_eq!(cluster.home(&artist).await, "server2");
     cluster.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_behind_our_back_is_kept_and_told() {
+    let cluster = Cluster::start("late").await;
+    let artist = cluster.add_artist("master", |root| tree::plain(root, 6, 2, 5000)).await;
+    let foreign = cluster.tree("server2", &artist).join("foreign.txt");
+    fs::create_dir(cluster.tree("server2", &artist)).unwrap();
+    fs::write(&foreign, b"not ours").unwrap();
+    // The final copy has been taken; somebody who knows no freeze writes on.
+    let hold = cluster.hold("promote.verified");
+    let batch = cluster.move_all(std::slice::from_ref(&artist), "server2").await;
+    hold.reached().await;
+    let song = cluster.tree("master", &artist).join("songs/00.mp3");
+    let mut written = fs::read(&song).unwrap();
+    written.extend_from_slice(b"late");
+    fs::write(&song, &written).unwrap();
+    hold.release();
+    cluster.wait_batch(&batch, MINUTE).await;
+
+    let job = cluster.jobs(&batch).await.remove(0);
+    assert_eq!(job["state"], "succeeded", "{job}");
+    let id = job["id"].as_str().unwrap();
+    let seen = cluster.api.get(&format!("/jobs/{id}")).await.unwrap();
+    let timeline = seen["timeline"].as_array().unwrap().iter();
+    let noticed: Vec<_> = timeline.filter(|e| e["name"] == "noticed").collect();
+    let codes: Vec<_> = noticed.iter().map(|e| e["detail"]["notice"]["code"].clone()).collect();
+    assert_eq!(codes, ["leftover_tree", "written_after_sync"], "{seen}");
+    assert_eq!(noticed[1]["detail"]["notice"]["path"], "songs/00.mp3");
+
+    let kept = cluster.hidden("master", "retired").join(id);
+    assert_eq!(fs::read(kept.join("tree/songs/00.mp3")).unwrap(), written);
+    let note: serde_json::Value =
+        serde_json::from_slice(&fs::read(kept.join("retired.json")).unwrap()).unwrap();
+    assert_eq!(note["keep"], true, "{note}");
+    let aside = fs::read_dir(cluster.hidden("server2", "retired")).unwrap();
+    let aside: Vec<_> = aside.map(|e| e.unwrap().path().join("tree/foreign.txt")).collect();
+    assert!(aside.iter().any(|f| f.exists()), "{aside:?}");
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_in_the_place_of_a_tree_is_refused_at_once() {
+    let cluster = Cluster::start("linked").await;
+    let artist = cluster.add_artist("master", |root| tree::plain(root, 6, 1, 500)).await;
+    let (place, elsewhere) =
+        (cluster.tree("master", &artist), cluster.hidden("master", "elsewhere"));
+    fs::rename(&place, &elsewhere).unwrap();
+    symlink(&elsewhere, &place).unwrap();
+    let batch = cluster.move_all(std::slice::from_ref(&artist), "server2").await;
+    cluster.wait_batch(&batch, MINUTE).await;
+    let job = cluster.jobs(&batch).await.remove(0);
+    assert_eq!(
+        (&job["state"], &job["error"]["code"]),
+        (&json!("failed"), &json!("tree_no_directory"))
+    );
+    cluster.finish().await;
+}

@@ -73,7 +73,6 @@ impl Gathering {
         ctx.entered.check()?;
         let identities = gathered.identities;
         journal.append(Record { reference: reference.clone(), segment, identities })?;
-        metrics::counter!("tourbus_worker_staged_bytes_total").increment(reference.bytes);
         let (step, segment) = (ctx.step, reference.clone());
         ctx.events.emit(EventBody::Staged { step, segment });
         ctx.events.emit(EventBody::Progress { step, bytes: journal.bytes(), totals: None });

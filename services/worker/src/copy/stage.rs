@@ -128,7 +128,9 @@ async fn put<S: tourbus_staging::Staging>(
     let Filled { buffer, slices, changed } = filled;
     if !buffer.is_empty() {
         ctx.entered.check()?;
+        let bytes = buffer.len() as u64;
         ctx.staging.put(&names::chunk(ctx.step.job_id, id), buffer.freeze()).await?;
+        metrics::counter!("tourbus_worker_staged_bytes_total").increment(bytes);
     }
     Ok(Put { slices, changed })
 }

@@ -7,7 +7,10 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::AbortOnDropHandle;
 use tourbus_domain::{ErrorClass, JobError, SegmentRef, StepKind, StepResult};
@@ -16,7 +19,7 @@ use tourbus_mediaroot::{
     atomic::{self, Durable},
 };
 use tourbus_protocol::{
-    ArtistRef, EntryKind, Order, Segment, Slice, TreePath,
+    ArtistRef, Entry, EntryKind, Order, Segment, Slice, TreePath,
     manifest::{ChunkId, Digest},
     names,
 };
@@ -25,6 +28,9 @@ use tourbus_telemetry::hold;
 
 /// Largest chunk object that is taken: what the configuration allows at most.
 pub const CHUNK_BYTES_MAX: usize = 64 << 20;
+/// Segments with as many bytes are flushed as they arrive, beside the copying of others, so that
+/// the promotion, which flushes everything, has little left to wait for.
+const FLUSH_BYTES_MIN: u64 = 4 << 20;
 
 /// Parameters.
 pub struct Import {
@@ -50,7 +56,11 @@ impl Step for Import {
         }
         let segment: Segment = fetch::description(&ctx, &self.segment).await?;
         let incoming = self.open_incoming(&ctx).await?;
+        let files = files(&segment);
         import(&ctx, &incoming, segment).await?;
+        if self.segment.bytes >= FLUSH_BYTES_MIN {
+            flush(&ctx, incoming, files).await?;
+        }
         let blake3 = self.segment.blake3;
         ctx.blocking(move || {
             make_dir(&ledger)?;
@@ -82,6 +92,31 @@ impl Import {
 pub fn make_dir(path: &std::path::Path) -> Result<(), Stop> {
     std::fs::create_dir_all(path)
         .map_err(|e| fault::from_io(&e, format!("cannot make {}: {e}", path.display())).into())
+}
+
+fn files(segment: &Segment) -> BTreeSet<TreePath> {
+    let with_bytes =
+        |e: &&Entry| matches!(&e.kind, EntryKind::File { slices, .. } if !slices.is_empty());
+    segment.entries.iter().filter(with_bytes).map(|e| e.path.clone()).collect()
+}
+
+async fn flush<S: Staging>(
+    ctx: &Context<S>,
+    incoming: Arc<Beneath>,
+    files: BTreeSet<TreePath>,
+) -> Result<(), Stop> {
+    let stop = ctx.should_stop();
+    ctx.blocking(move || {
+        for path in files {
+            if stop() {
+                return Err(Stop::Interrupted);
+            }
+            let flushed = incoming.write(&path).and_then(|file| file.flush());
+            flushed.map_err(fault::at(&path))?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// A slice and the file that it belongs to.

@@ -11,6 +11,7 @@ use crate::{
 use chrono::{TimeDelta, Utc};
 use std::{
     collections::{HashMap, HashSet},
+    path::Path,
     sync::Arc,
 };
 use tourbus_domain::{ErrorClass, JobError, SegmentRef, StepKind, StepResult};
@@ -18,12 +19,13 @@ use tourbus_mediaroot::{
     Beneath, Identity, Promoted, Retired, WalkError, Walked, WalkedKind, atomic::Durable,
     rename_tree,
 };
-use tourbus_protocol::{ArtistRef, Entry, EntryKind, Manifest, Order, TreePath};
+use tourbus_protocol::{ArtistRef, Entry, EntryKind, EventBody, Manifest, Order, TreePath};
 use tourbus_staging::Staging;
 use tourbus_telemetry::hold;
 
-/// Trees with fewer entries are flushed entry by entry, larger ones with their file system.
-const FLUSH_EACH_MAX: usize = 24;
+/// Trees with fewer entries are flushed entry by entry; larger ones with their file system, which
+/// waits for whatever else is to be written there too.
+const FLUSH_EACH_MAX: usize = 512;
 /// How long a leftover tree that stood in the place is kept, in hours.
 const STALE_KEEP_H: i64 = 24;
 /// Directories that are opened up, one a walk, before that is given up.
@@ -106,27 +108,40 @@ impl Promote {
     async fn put_in_place<S: Staging>(&self, ctx: &Context<S>) -> Result<(), Stop> {
         let (root, artist, job) = (ctx.root.clone(), self.artist.clone(), ctx.step.job_id);
         let (manifest, epoch) = (self.manifest.blake3.clone(), ctx.step.epoch);
-        ctx.blocking(move || {
-            let at = Utc::now();
-            // A tree of an earlier stay, which was never retired: it is not home here.
-            let stale = Retired {
-                artist: artist.id,
-                slug: artist.slug.clone(),
-                retired_at: at,
-                purge_at: at + TimeDelta::hours(STALE_KEEP_H),
-            };
-            if root.retire(&root.retired_stale(job, epoch), &stale)? {
-                tracing::warn!(%job, artist = %artist.id, "promote.found_a_leftover_tree");
-            }
-            root.note_promoted(job, &Promoted { artist: artist.id, manifest, at })?;
-            rename_tree(&root.incoming(job), &root.tree(artist.id))?;
-            Ok(())
-        })
-        .await?;
+        let leftover = ctx
+            .blocking(move || {
+                let at = Utc::now();
+                // A tree of an earlier stay, which was never retired: it is not home here.
+                let stale = Retired {
+                    artist: artist.id,
+                    slug: artist.slug.clone(),
+                    retired_at: at,
+                    purge_at: at + TimeDelta::hours(STALE_KEEP_H),
+                    keep: false,
+                };
+                let aside = root.retired_stale(job, epoch);
+                let leftover = root.retire(&aside, &stale)?.then(|| leftover_tree(&aside));
+                root.note_promoted(job, &Promoted { artist: artist.id, manifest, at })?;
+                rename_tree(&root.incoming(job), &root.tree(artist.id))?;
+                Ok(leftover)
+            })
+            .await?;
+        if let Some(notice) = leftover {
+            ctx.events.emit(EventBody::Noticed { step: ctx.step, notice });
+        }
         hold::point("promote.renamed").await;
         let (root, artist) = (ctx.root.clone(), self.artist.clone());
         ctx.blocking(move || Ok(root.link_slug(&artist.slug, artist.id)?)).await
     }
+}
+
+fn leftover_tree(aside: &Path) -> JobError {
+    JobError::new(
+        ErrorClass::Permanent,
+        "leftover_tree",
+        "a directory with the artist's id stood on this server already, although it was not home",
+        format!("It is kept in {} for {STALE_KEEP_H} h: copy what you need of it", aside.display()),
+    )
 }
 
 fn durability(manifest: &Manifest) -> Durable {

@@ -15,6 +15,9 @@ pub async fn open<S: Staging>(ctx: &Context<S>, artist: ArtistId) -> Result<Arc<
     ctx.blocking(move || match Beneath::open(&path) {
         Ok(tree) => Ok(Arc::new(tree)),
         Err(e) if e.is_missing() => Err(fault::tree_missing().into()),
+        Err(_) if path.symlink_metadata().is_ok_and(|m| !m.is_dir()) => {
+            Err(fault::tree_no_directory(&path).into())
+        }
         Err(e) => Err(e.into()),
     })
     .await

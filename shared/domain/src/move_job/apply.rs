@@ -26,6 +26,7 @@ impl MoveJob {
             Input::Done { step, result } => Ok(self.done(step, result, ctx, effects)),
             Input::Yielded(step) => Ok(self.yielded(step, ctx, effects)),
             Input::Failed { step, error } => Ok(self.failed(step, error, ctx, effects)),
+            Input::Noticed { step, .. } => Ok(self.live(step).is_some()),
             Input::Rescue(step) => Ok(self.rescue(step, ctx, effects)),
             Input::Cancel => self.cancel(ctx, effects),
             Input::Express => self.express(ctx, effects),

@@ -61,6 +61,13 @@ pub enum Input {
         /// Why.
         error: JobError,
     },
+    /// Something that a person should know, and that stops nothing.
+    Noticed {
+        /// The try that tells it.
+        step: StepRef,
+        /// What; its class plays no part.
+        notice: JobError,
+    },
     /// No heartbeat has named this try for too long: send it again with a new epoch.
     Rescue(StepRef),
     /// A person asks to stop.

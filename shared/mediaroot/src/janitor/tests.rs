@@ -52,7 +52,7 @@ fn old_copies_go_when_they_are_due() {
     std::fs::create_dir(root.tree(artist)).unwrap();
     std::fs::write(root.tree(artist).join("song"), b"la").unwrap();
     let slug: Slug = "the-band".parse().unwrap();
-    let note = Retired { artist, slug, retired_at: at(0), purge_at: at(24) };
+    let note = Retired { artist, slug, retired_at: at(0), purge_at: at(24), keep: false };
     assert!(root.retire(&root.retired(job), &note).unwrap());
     assert!(!root.retire(&root.retired(job), &note).unwrap());
     // The artist has come back: a repetition must not take the new tree.

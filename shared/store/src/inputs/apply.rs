@@ -196,6 +196,10 @@ impl Touched {
                 }
                 ("step_failed", json!({ "step": step, "attempt": attempts, "error": error }))
             }
+            Input::Noticed { step, notice } => {
+                tracing::warn!(job = %step.job_id, step = %step.key.kind, %notice, "move.noticed");
+                ("noticed", json!({ "step": step, "notice": notice }))
+            }
             Input::Rescue(step) => ("step_rescued", json!({ "step": step, "attempt": attempts })),
             Input::Cancel => ("cancel_requested", json!({ "by": actor })),
             Input::Express => ("express_requested", json!({ "by": actor })),
@@ -218,6 +222,7 @@ const fn step_of(input: &Input) -> Option<&StepRef> {
         | Input::Done { step, .. }
         | Input::Yielded(step)
         | Input::Failed { step, .. }
+        | Input::Noticed { step, .. }
         | Input::Rescue(step) => Some(step),
         Input::Cancel | Input::Express | Input::Retry => None,
     }
