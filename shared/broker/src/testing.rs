@@ -6,10 +6,11 @@ use crate::{
     link::uri,
 };
 use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties,
+    BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind,
     options::{
         BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
-        QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
+        ExchangeBindOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions,
+        QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
     },
     types::FieldTable,
 };
@@ -34,6 +35,12 @@ pub enum Attempt<'a> {
     Purge(&'a str),
     /// Delete a queue.
     Delete(&'a str),
+    /// Declare a direct exchange.
+    DeclareExchange(&'a str),
+    /// Delete an exchange.
+    DeleteExchange(&'a str),
+    /// Bind an exchange to another, its source, for every key.
+    BindExchange(&'a str, &'a str),
     /// Take one message.
     Get(&'a str),
     /// Begin to consume.
@@ -90,6 +97,19 @@ impl Raw {
             }
             Attempt::Delete(queue) => {
                 channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.map(drop)
+            }
+            Attempt::DeclareExchange(exchange) => {
+                let options = ExchangeDeclareOptions::default();
+                let kind = ExchangeKind::Direct;
+                channel.exchange_declare(exchange.into(), kind, options, none()).await
+            }
+            Attempt::DeleteExchange(exchange) => {
+                channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default()).await
+            }
+            Attempt::BindExchange(exchange, source) => {
+                let (to, from) = (exchange.into(), source.into());
+                let options = ExchangeBindOptions::default();
+                channel.exchange_bind(to, from, "#".into(), options, none()).await
             }
             Attempt::Get(queue) => {
                 channel.basic_get(queue.into(), BasicGetOptions::default()).await.map(drop)
