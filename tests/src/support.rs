@@ -341,6 +341,14 @@ impl Cluster {
         Some(lines.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum())
     }
 
+    /// What `/readyz` of a worker says; null while it does not answer.
+    pub async fn readiness(&self, process: &str) -> Value {
+        let config: tourbus_config::WorkerConfig = self.config_of(process);
+        let url = format!("http://{}/readyz", config.health.listen);
+        let Ok(answer) = self.http.get(url).send().await else { return Value::Null };
+        answer.json().await.unwrap_or(Value::Null)
+    }
+
     /// Stops at once, whatever is under way: for benches that queue what nobody is to do.
     pub async fn abandon(self) {
         self.inner.stop().await.unwrap();
@@ -374,6 +382,16 @@ impl Cluster {
         self.kill(process).await;
     }
 
+    /// A process's configuration, as one who reads the server's whole disk has it.
+    pub fn config_of<T: serde::de::DeserializeOwned>(&self, process: &str) -> T {
+        tourbus_config::load(self.inner.config_path(process).unwrap()).unwrap()
+    }
+
+    /// The broker's management API.
+    pub fn management_url(&self) -> &str {
+        &self.endpoints.broker.management_url
+    }
+
     async fn management(&self, request: reqwest::RequestBuilder) -> Result<Value> {
         let broker = &self.endpoints.broker;
         let request = request.basic_auth(&broker.admin_user, Some(&broker.admin_password));
@@ -395,6 +413,18 @@ impl Cluster {
 
     pub async fn dead_letters(&self) -> u64 {
         self.queue_messages("tourbus.dead").await.unwrap()
+    }
+
+    /// The text of the first message that waits on a lane; it stays there.
+    pub async fn first_message_on(&self, server: &str, lane: &str) -> String {
+        let broker = &self.endpoints.broker;
+        let url = format!(
+            "{}/api/queues/{}/tourbus.lane.{server}.{lane}/get",
+            broker.management_url, broker.vhost
+        );
+        let body = json!({ "count": 1, "ackmode": "ack_requeue_true", "encoding": "auto" });
+        let seen = self.management(self.http.post(url).json(&body)).await.unwrap();
+        seen[0]["payload"].as_str().unwrap_or_else(|| panic!("no message: {seen}")).to_owned()
     }
 
     /// Publishes any bytes to a lane, as somebody with the administrator's password could.

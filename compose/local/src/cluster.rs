@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 use tourbus_domain::{ServerId, Slug};
+use tourbus_mediaroot::MediaRoot;
 use tourbus_store::Store;
 
 /// Longest wait for a service to say that it is ready.
@@ -160,9 +161,24 @@ impl Cluster {
             self.supervisor.start(spec);
         }
         for process in &self.processes {
+            if self.in_quarantine(process) {
+                let text = "in quarantine: see the Servers page";
+                self.supervisor.say(&process.name, text);
+                continue;
+            }
             self.ready(&process.name).await?;
         }
         Ok(())
+    }
+
+    /// Whether it is a worker of a server in quarantine: it runs, and is not ready until a person
+    /// has released the server.
+    fn in_quarantine(&self, process: &Process) -> bool {
+        process.role == "worker"
+            && self.servers.iter().any(|server| {
+                process.name.starts_with(&format!("worker-{}-", server.slug))
+                    && MediaRoot::new(&server.media_root).quarantine_note().exists()
+            })
     }
 
     /// Waits until the process's `/readyz` answers 200.

@@ -14,6 +14,7 @@ use crate::{
     fault,
     held::Held,
     phase::Phase,
+    quarantine::Watchman,
     steps,
 };
 use chrono::Utc;
@@ -26,6 +27,7 @@ use tourbus_domain::{ErrorClass, JobError, StepRef};
 use tourbus_mediaroot::{Entered, Entering, MediaRoot, RootError, Ticket};
 use tourbus_protocol::{EventBody, Order, Verifier, Work};
 use tourbus_staging::Staging;
+use uuid::Uuid;
 
 /// Longest wait for an earlier try to let go.
 const ENTER_WAIT: Duration = Duration::from_secs(30);
@@ -44,6 +46,7 @@ pub struct Desk<S> {
     pub events: Events,
     pub held: Held,
     pub phase: Arc<Phase>,
+    pub watchman: Arc<Watchman>,
 }
 
 /// How entering ended.
@@ -65,9 +68,10 @@ impl<S: Staging> Desk<S> {
                 return;
             }
         };
-        if work.order == Order::VoidV1 {
-            self.void(&work, delivery).await;
-            return;
+        match work.order {
+            Order::VoidV1 => return self.void(&work, delivery).await,
+            Order::ReleaseV1 { quarantine } => return self.release(quarantine, delivery).await,
+            _ => (),
         }
         let _hold = self.held.hold(work.step_ref());
         let (outcome, entered) = match self.enter(&work).await {
@@ -90,6 +94,18 @@ impl<S: Staging> Desk<S> {
             Ok(()) => settled(delivery.ack().await),
             Err(error) => {
                 tracing::error!(%error, "work.void_failed");
+                settled(delivery.requeue().await);
+            }
+        }
+    }
+
+    /// Lifts a quarantine.
+    async fn release(&self, quarantine: Uuid, delivery: Delivery) {
+        let watchman = Arc::clone(&self.watchman);
+        match blocking(move || watchman.release(quarantine)).await {
+            Ok(()) => settled(delivery.ack().await),
+            Err(error) => {
+                tracing::error!(%error, "quarantine.not_released");
                 settled(delivery.requeue().await);
             }
         }
@@ -167,6 +183,20 @@ impl<S: Staging> Desk<S> {
         }
     }
 
+    /// Whether this server is still fit for work.
+    async fn judge(&self, work: &Work, outcome: &Outcome) {
+        let Some(artist) = work.order.artist().map(|a| a.id) else { return };
+        let (watchman, kind, outcome) =
+            (Arc::clone(&self.watchman), work.key.kind, outcome.clone());
+        let judging = blocking(move || {
+            watchman.ended(kind, artist, &outcome);
+            Ok(())
+        });
+        if let Err(error) = judging.await {
+            tracing::warn!(%error, "quarantine.not_judged");
+        }
+    }
+
     /// Tells how the try ended, and only then acknowledges.
     async fn tell(
         &self,
@@ -177,6 +207,7 @@ impl<S: Staging> Desk<S> {
     ) {
         let step = work.step_ref();
         note(&step, &outcome);
+        self.judge(work, &outcome).await;
         let body = match outcome {
             Ok(result) => EventBody::Done { step, result },
             Err(Stop::Failed(error)) => EventBody::Failed { step, error },

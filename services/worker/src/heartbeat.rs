@@ -1,6 +1,6 @@
 //! Signs of life: to the coordinator, to the health page, and the janitor's rounds.
 
-use crate::{errand::Desk, events::Events, held::Held};
+use crate::{errand::Desk, events::Events, held::Held, quarantine::Watchman};
 use chrono::Utc;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -18,14 +18,23 @@ const STAGING_WAIT: Duration = Duration::from_secs(9);
 const CLEAN_EVERY: Duration = Duration::from_mins(1);
 
 /// Sends a heartbeat every `period`, until it is dropped.
-pub async fn beat(events: Events, held: Held, root: MediaRoot, health: Health, period: Duration) {
+pub async fn beat(
+    events: Events,
+    held: Held,
+    root: MediaRoot,
+    health: Health,
+    watchman: Arc<Watchman>,
+    period: Duration,
+) {
     let mut ticks = interval(period.max(Duration::from_millis(10)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
-        let place = root.clone();
-        let looked =
-            tokio::task::spawn_blocking(move || place.probe().and_then(|()| place.space()));
+        let (place, watch) = (root.clone(), Arc::clone(&watchman));
+        let looked = tokio::task::spawn_blocking(move || {
+            watch.look();
+            place.probe().and_then(|()| place.space())
+        });
         let space = match looked.await {
             Ok(Ok(space)) => {
                 health.set("media_root", Ok(()));
@@ -47,6 +56,7 @@ pub async fn beat(events: Events, held: Held, root: MediaRoot, health: Health, p
             total_bytes: space.total_bytes,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
+            quarantine: watchman.standing(),
         };
         if let Err(error) = events.publish(EventBody::Heartbeat(heartbeat)).await {
             tracing::debug!(%error, "heartbeat.lost");

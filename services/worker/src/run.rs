@@ -1,6 +1,9 @@
 //! The process: lanes in, events out, and a graceful end.
 
-use crate::{buffers::Buffers, errand::Desk, events::Events, heartbeat, held::Held, phase::Phase};
+use crate::{
+    buffers::Buffers, errand::Desk, events::Events, heartbeat, held::Held, phase::Phase,
+    quarantine::Watchman,
+};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
@@ -10,7 +13,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tourbus_broker::Broker;
 use tourbus_config::{Slots, WorkerConfig};
-use tourbus_domain::Lane;
+use tourbus_domain::{Lane, Quarantine};
 use tourbus_mediaroot::{MediaRoot, RootError};
 use tourbus_protocol::{Refused, Verifier, names};
 use tourbus_staging::{S3Staging, StagingError};
@@ -73,6 +76,8 @@ pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<()
     let (events, pump) =
         Events::new(config.server.clone(), config.worker.clone(), broker.publisher());
     let phase = Arc::new(Phase::new(Duration::from_secs(config.limits.shutdown_s)));
+    let watchman = Watchman::new(root.clone(), config.limits.quarantine_after, health.clone())?;
+    let watchman = Arc::new(watchman);
     let held = Held::default();
     let period = Duration::from_millis(config.limits.heartbeat_ms);
     let desk = Arc::new(Desk {
@@ -84,6 +89,7 @@ pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<()
         events: events.clone(),
         held: held.clone(),
         phase: Arc::clone(&phase),
+        watchman: Arc::clone(&watchman),
     });
 
     let mut background = JoinSet::new();
@@ -93,7 +99,7 @@ pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<()
             tracing::error!(%error, "health.ended");
         }
     });
-    background.spawn(heartbeat::beat(events, held, root, health.clone(), period));
+    background.spawn(heartbeat::beat(events, held, root, health.clone(), watchman, period));
     background.spawn(heartbeat::watch_broker(broker.clone(), health.clone()));
     background.spawn(heartbeat::watch_staging(staging, health));
     background.spawn(heartbeat::clean(Arc::clone(&desk)));
@@ -157,25 +163,62 @@ impl Lanes {
         let errands = TaskTracker::new();
         let mut consuming = JoinSet::new();
         for (lane, slots) in lanes.into_iter().filter(|(_, slots)| *slots > 0) {
-            let tag = format!("{}.{lane}", self.worker);
-            let mut deliveries = broker.consume(names::lane_queue(&self.server, lane), slots, tag);
-            let (desk, errands) = (Arc::clone(desk), errands.clone());
-            consuming.spawn(async move {
-                loop {
-                    let delivery = tokio::select! {
-                        biased;
-                        () = desk.phase.stopping.cancelled() => break,
-                        delivery = deliveries.next() => delivery,
-                    };
-                    // The broker's own end: nothing more will come.
-                    let Some(delivery) = delivery else { break };
-                    let desk = Arc::clone(&desk);
-                    errands.spawn(async move { desk.take(delivery).await });
-                }
-                deliveries.stop().await;
-            });
+            let consumption = Consumption {
+                broker: broker.clone(),
+                queue: names::lane_queue(&self.server, lane),
+                slots,
+                tag: format!("{}.{lane}", self.worker),
+                desk: Arc::clone(desk),
+                errands: errands.clone(),
+            };
+            // Undoing, and the release itself, go on in quarantine.
+            let bound = lane != Lane::Upkeep;
+            consuming.spawn(consumption.run(bound));
         }
         (consuming, errands)
+    }
+}
+
+/// Consuming one lane.
+struct Consumption {
+    broker: Broker,
+    queue: String,
+    slots: u16,
+    tag: String,
+    desk: Arc<Desk<S3Staging>>,
+    errands: TaskTracker,
+}
+
+impl Consumption {
+    /// Until the worker stops; not while the server is in quarantine, if that binds this lane.
+    async fn run(self, bound: bool) {
+        let mut standing = self.desk.watchman.subscribe();
+        let stopping = self.desk.phase.stopping.clone();
+        let free = move |q: &Option<Quarantine>| !bound || q.is_none();
+        loop {
+            let released = tokio::select! {
+                biased;
+                () = stopping.cancelled() => break,
+                released = async { standing.wait_for(free).await.is_ok() } => released,
+            };
+            if !released {
+                break;
+            }
+            let mut deliveries = self.broker.consume(&self.queue, self.slots, &self.tag);
+            loop {
+                let delivery = tokio::select! {
+                    biased;
+                    () = stopping.cancelled() => break,
+                    _ = async { standing.wait_for(|q| !free(q)).await.is_ok() } => break,
+                    delivery = deliveries.next() => delivery,
+                };
+                // The broker's own end: nothing more will come.
+                let Some(delivery) = delivery else { return };
+                let desk = Arc::clone(&self.desk);
+                self.errands.spawn(async move { desk.take(delivery).await });
+            }
+            deliveries.stop().await;
+        }
     }
 }
 

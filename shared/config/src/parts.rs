@@ -148,6 +148,9 @@ pub struct WorkerLimits {
     pub shutdown_s: u64,
     /// Disk that an import leaves free, in bytes.
     pub disk_reserve_bytes: u64,
+    /// Steps that fail in a row by this server's own fault before it goes into quarantine;
+    /// 0 means never.
+    pub quarantine_after: u32,
 }
 
 impl Default for WorkerLimits {
@@ -162,6 +165,7 @@ impl Default for WorkerLimits {
             delivery_hold_s: 600,
             shutdown_s: 15,
             disk_reserve_bytes: 256 << 20,
+            quarantine_after: 5,
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum Refusal {
     ServerDraining,
     /// The target's workers have not been heard of for a while.
     ServerOffline,
+    /// The target is in quarantine: its own faults failed move after move.
+    ServerQuarantined,
     /// The artist's home server has not been heard of for a while.
     SourceOffline,
 }
@@ -40,6 +42,7 @@ impl Refusal {
             Self::ServerInactive => "server_inactive",
             Self::ServerDraining => "server_draining",
             Self::ServerOffline => "server_offline",
+            Self::ServerQuarantined => "server_quarantined",
             Self::SourceOffline => "source_offline",
         }
     }
@@ -64,6 +67,10 @@ impl Refusal {
             Self::ServerOffline => {
                 "No worker of the target has reported lately; start one there, or choose another \
                  server."
+            }
+            Self::ServerQuarantined => {
+                "The target is in quarantine; mend what its page names and release it, or choose \
+                 another server."
             }
             Self::SourceOffline => {
                 "No worker of the artist's home server has reported lately; start one there first."

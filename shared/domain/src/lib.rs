@@ -10,6 +10,7 @@ pub mod ids;
 pub mod lane;
 pub mod move_job;
 pub mod move_state;
+pub mod quarantine;
 pub mod settings;
 pub mod step;
 
@@ -20,5 +21,6 @@ pub use ids::{ArtistId, BatchId, Epoch, JobId, ServerId, Slug, SlugError};
 pub use lane::Lane;
 pub use move_job::{Effect, Input, MoveJob, Totals};
 pub use move_state::{IllegalTransition, MoveState, Trigger};
+pub use quarantine::{FailureRun, Quarantine};
 pub use settings::MoveSettings;
 pub use step::{SegmentRef, Step, StepKey, StepKind, StepRef, StepResult, StepState};

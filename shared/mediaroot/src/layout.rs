@@ -12,6 +12,7 @@
 //!     retired/<job id>/retired.json  whose it was, and when to purge it
 //!     retired/<job id>-stale-<epoch>/  likewise, of a tree that a promotion found in its place
 //!     jobs/<job id>/                 what the worker must remember of a running job
+//!     quarantine.json                why this server takes no work; absent when it does
 //!     fences/<job id>/               highest epochs seen, and locks; outlives the job
 //! ```
 //!
@@ -106,6 +107,11 @@ impl MediaRoot {
     /// Held by the one process that cleans.
     pub fn janitor_lock(&self) -> PathBuf {
         self.hidden("janitor.lock")
+    }
+
+    /// Why this server takes no work.
+    pub fn quarantine_note(&self) -> PathBuf {
+        self.hidden("quarantine.json")
     }
 
     /// Highest epochs seen of a job, and its steps' locks.

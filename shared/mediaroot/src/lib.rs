@@ -11,6 +11,7 @@ mod freeze;
 mod identity;
 mod janitor;
 pub mod layout;
+mod quarantine;
 mod remove;
 mod retired;
 pub mod serve;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tourbus_domain::{Input, JobError, SegmentRef, Slug, StepRef, StepResult, Totals};
+use tourbus_domain::{Input, JobError, Quarantine, SegmentRef, Slug, StepRef, StepResult, Totals};
 use uuid::Uuid;
 
 /// What a worker tells. The broker vouches for `server`: the routing key carries the same slug,
@@ -35,6 +35,9 @@ pub struct Heartbeat {
     pub version: String,
     /// Process id, for the operator.
     pub pid: u32,
+    /// Why this server takes no work, if it is in quarantine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Quarantine>,
 }
 
 /// The events.

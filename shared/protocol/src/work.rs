@@ -98,4 +98,25 @@ pub enum Order {
     },
     /// Nothing to do but this: every try of the job below `floor`, and this very try, is void.
     VoidV1,
+    /// Lift this quarantine of the server. Job and step of the message mean nothing.
+    ReleaseV1 {
+        /// Which: an old order lifts no new quarantine.
+        quarantine: Uuid,
+    },
+}
+
+impl Order {
+    /// Whose tree it is about; none for orders to the server itself.
+    pub const fn artist(&self) -> Option<&ArtistRef> {
+        match self {
+            Self::ExportV1 { artist }
+            | Self::ImportV1 { artist, .. }
+            | Self::SyncV1 { artist, .. }
+            | Self::PromoteV1 { artist, .. }
+            | Self::RetireV1 { artist, .. }
+            | Self::AbandonImportV1 { artist }
+            | Self::AbandonExportV1 { artist } => Some(artist),
+            Self::VoidV1 | Self::ReleaseV1 { .. } => None,
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Heartbeats: who is alive, and which tries are in somebody's hand.
 
 use crate::{Store, StoreError, jobs_core::column, steps::step_key};
-use sqlx::{FromRow, PgConnection};
+use sqlx::{FromRow, PgConnection, types::Json};
 use std::collections::BTreeMap;
 use tourbus_domain::{Epoch, JobId, Lane, Slug, StepRef};
 use tourbus_protocol::{Heartbeat, Order};
@@ -125,13 +125,15 @@ async fn touch_workers(
     beats: &[&HeartbeatFrom],
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO workers (server_id, name, version, pid, running, last_seen_at) \
-         SELECT s.id, u.name, u.version, u.pid, u.running, clock_timestamp() \
-         FROM UNNEST($1::text[], $2::text[], $3::text[], $4::int[], $5::int[]) \
-             AS u(slug, name, version, pid, running) JOIN servers s ON s.slug = u.slug \
+        "INSERT INTO workers (server_id, name, version, pid, running, quarantine, last_seen_at) \
+         SELECT s.id, u.name, u.version, u.pid, u.running, u.quarantine, clock_timestamp() \
+         FROM UNNEST($1::text[], $2::text[], $3::text[], $4::int[], $5::int[], $6::jsonb[]) \
+             AS u(slug, name, version, pid, running, quarantine) \
+             JOIN servers s ON s.slug = u.slug \
          ORDER BY s.id, u.name \
          ON CONFLICT (server_id, name) DO UPDATE SET version = EXCLUDED.version, \
              pid = EXCLUDED.pid, running = EXCLUDED.running, \
+             quarantine = EXCLUDED.quarantine, \
              last_seen_at = EXCLUDED.last_seen_at",
     )
     .bind(column(beats, |b| b.server.as_str()))
@@ -139,6 +141,7 @@ async fn touch_workers(
     .bind(column(beats, |b| b.beat.version.as_str()))
     .bind(column(beats, |b| b.beat.pid as i32))
     .bind(column(beats, |b| b.beat.running.len() as i32))
+    .bind(column(beats, |b| b.beat.quarantine.as_ref().map(Json)))
     .execute(conn)
     .await?;
     Ok(())

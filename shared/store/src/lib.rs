@@ -19,6 +19,7 @@ mod moves;
 mod notify;
 mod orders;
 mod outbox;
+mod quarantine;
 mod rescue;
 mod servers;
 mod sessions;

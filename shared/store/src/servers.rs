@@ -4,7 +4,7 @@ use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use std::net::IpAddr;
-use tourbus_domain::{ServerId, Slug};
+use tourbus_domain::{Quarantine, ServerId, Slug};
 use uuid::Uuid;
 
 /// A server to be made known.
@@ -71,6 +71,9 @@ pub struct ServerRow {
     pub workers: i64,
     /// Bytes that running moves still have to write there.
     pub arriving_bytes: i64,
+    /// Why it takes no work, as its workers told within the last minute.
+    #[sqlx(json(nullable))]
+    pub quarantine: Option<Quarantine>,
 }
 
 const SERVERS: &str = "SELECT s.id, s.slug, s.name, host(s.ip) AS ip, s.url, s.is_master, s.active,
@@ -81,7 +84,9 @@ const SERVERS: &str = "SELECT s.id, s.slug, s.name, host(s.ip) AS ip, s.url, s.i
             AND w.last_seen_at > now() - interval '1 minute') AS workers,
         (SELECT coalesce(sum(greatest(j.bytes_total - j.bytes_done, 0)), 0)::bigint FROM jobs j
             WHERE j.target_server_id = s.id
-            AND j.state NOT IN ('succeeded', 'failed', 'cancelled', 'stuck')) AS arriving_bytes
+            AND j.state NOT IN ('succeeded', 'failed', 'cancelled', 'stuck')) AS arriving_bytes,
+        (SELECT w.quarantine FROM workers w WHERE w.server_id = s.id AND w.quarantine IS NOT NULL
+            AND w.last_seen_at > now() - interval '1 minute' ORDER BY w.name LIMIT 1) AS quarantine
     FROM servers s WHERE $1::uuid IS NULL OR s.id = $1
     ORDER BY s.is_master DESC, s.name";
 

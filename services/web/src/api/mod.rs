@@ -7,7 +7,7 @@ mod events;
 pub mod jobs;
 pub mod moves;
 pub mod queues;
-mod servers;
+pub mod servers;
 pub mod view;
 
 use crate::{app::App, problem::Problem};
@@ -58,6 +58,7 @@ fn routes() -> OpenApiRouter<App> {
     let v1 = OpenApiRouter::new()
         .routes(routes!(servers::list))
         .routes(routes!(servers::one))
+        .routes(routes!(servers::release))
         .routes(routes!(artists::list))
         .routes(routes!(artists::totals))
         .routes(routes!(artists::one))

@@ -75,7 +75,7 @@ pub struct Refused {
     /// The artist.
     pub artist_id: Uuid,
     /// Stable name: `unknown_artist`, `already_there`, `already_moving`, `not_enough_space`,
-    /// `unknown_server`, `server_inactive`, `server_draining`, `server_offline` or
+    /// `unknown_server`, `server_inactive`, `server_draining`, `server_offline`, `server_quarantined` or
     /// `source_offline`.
     pub reason: &'static str,
     /// What it means and what to do.

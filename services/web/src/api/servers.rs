@@ -1,8 +1,15 @@
 //! `/servers`.
 
 use super::view::ServerView;
-use crate::{app::App, cursor::Page, extract::Id, problem::Problem};
-use axum::{Json, extract::State};
+use crate::{
+    app::App,
+    auth::{Actor, Right},
+    cursor::Page,
+    extract::Id,
+    problem::Problem,
+};
+use axum::{Json, extract::State, http::StatusCode};
+use serde_json::json;
 use tourbus_domain::ServerId;
 
 /// Every server, the master first.
@@ -25,4 +32,36 @@ pub async fn one(
 ) -> Result<Json<ServerView>, Problem> {
     let row = app.store.server(id).await?.ok_or_else(|| Problem::not_found("server", id))?;
     Ok(Json(ServerView::new(row, app.config.offline_after_s)))
+}
+
+/// Orders a server out of quarantine; the API's and the pages' way.
+pub async fn order_release(app: &App, actor: &Actor, id: ServerId) -> Result<(), Problem> {
+    actor.require(Right::Servers)?;
+    let row = app.store.server(id).await?.ok_or_else(|| Problem::not_found("server", id))?;
+    let released = app.store.release_server(id).await?;
+    let Some(quarantine) = released.into_iter().next() else {
+        let detail = format!("{} is not in quarantine.", row.name);
+        return Err(Problem::conflict("not_quarantined", detail)
+            .remedy("Nothing needs doing. Its state is on the Servers page."));
+    };
+    let detail = json!({ "code": quarantine.error.code, "since": quarantine.since });
+    let object = format!("server:{id}");
+    app.store.note(&actor.account.email, "server.release", &object, detail).await?;
+    Ok(())
+}
+
+/// Releases a server from quarantine, once its fault is mended. Its workers go on within seconds
+/// of getting the order; if the fault is still there, they go back into quarantine.
+#[utoipa::path(post, path = "/servers/{id}/release", tag = "servers",
+    operation_id = "release_server", params(("id" = uuid::Uuid, Path)),
+    responses((status = 202, body = ServerView), (status = 404, body = Problem),
+        (status = 409, body = Problem)))]
+pub async fn release(
+    State(app): State<App>,
+    actor: Actor,
+    Id(id): Id<ServerId>,
+) -> Result<(StatusCode, Json<ServerView>), Problem> {
+    order_release(&app, &actor, id).await?;
+    let Json(server) = one(State(app), Id(id)).await?;
+    Ok((StatusCode::ACCEPTED, Json(server)))
 }

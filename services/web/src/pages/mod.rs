@@ -39,6 +39,7 @@ pub fn router(app: &App) -> Router<App> {
         .route("/jobs/{id}/retry", post(job::retry))
         .route("/jobs/{id}/express", post(job::express))
         .route("/servers", get(overview::servers))
+        .route("/servers/{id}/release", post(overview::release))
         .route("/queues", get(overview::queues))
         .route("/audit", get(overview::audit))
         .route("/sign-out", post(sign_in::sign_out))

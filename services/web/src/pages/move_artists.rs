@@ -180,6 +180,7 @@ fn card(server: &ServerView) -> Card {
         (_, true, _) => "Being drained: it takes no more artists.",
         (.., ServerState::Offline) => "Offline: start a worker there first.",
         (.., ServerState::Never) => "No worker has ever reported: start one there first.",
+        (.., ServerState::Quarantined) => "In quarantine: mend it and release it first.",
         (.., ServerState::Online | ServerState::Late) => "",
     };
     let arriving = match server.arriving_bytes {

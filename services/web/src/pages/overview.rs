@@ -10,18 +10,21 @@ use crate::{
     api::{
         artists::PageParams,
         audit::{self as audit_api, AuditView},
-        queues as queues_api,
+        queues as queues_api, servers as servers_api,
         view::ServerView,
     },
     app::App,
-    auth::Actor,
-    extract::Params,
+    auth::{Actor, Right},
+    extract::{Id, Params},
     problem::Problem,
     queues::QueueDepth,
 };
 use askama::Template;
-use axum::{extract::State, response::Response};
-use tourbus_domain::Lane;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+use tourbus_domain::{Lane, ServerId};
 
 struct ServerCard {
     server: ServerView,
@@ -34,6 +37,7 @@ struct ServerCard {
     used_percent: i64,
     arriving: String,
     seen: Option<When>,
+    quarantined: Option<When>,
     advice: &'static str,
 }
 
@@ -42,6 +46,7 @@ struct ServerCard {
 struct ServersPage {
     chrome: Chrome,
     servers: Vec<ServerCard>,
+    may_release: bool,
 }
 
 fn card(server: ServerView) -> ServerCard {
@@ -58,6 +63,7 @@ fn card(server: ServerView) -> ServerCard {
         used_percent: used,
         arriving: show::bytes(server.arriving_bytes),
         seen: server.last_seen_at.map(show::when),
+        quarantined: server.quarantine.as_ref().map(|q| show::when(q.since)),
         advice: match server.state.as_str() {
             "never" => "No worker has ever reported. Start one on this server.",
             "offline" => "No worker reports. Look at the worker's log on this server.",
@@ -71,7 +77,18 @@ fn card(server: ServerView) -> ServerCard {
 /// Every server.
 pub async fn servers(State(app): State<App>, actor: Actor) -> Result<Response, Problem> {
     let servers = batch::servers(&app).await?.into_iter().map(card).collect();
-    html(&ServersPage { chrome: Chrome::of(&actor, "servers", "Servers"), servers })
+    let may_release = actor.may(Right::Servers);
+    html(&ServersPage { chrome: Chrome::of(&actor, "servers", "Servers"), servers, may_release })
+}
+
+/// Orders a server out of quarantine, and goes back to the servers.
+pub async fn release(
+    State(app): State<App>,
+    actor: Actor,
+    Id(id): Id<ServerId>,
+) -> Result<Response, Problem> {
+    servers_api::order_release(&app, &actor, id).await?;
+    Ok(Redirect::to("/servers").into_response())
 }
 
 struct QueueLine {

@@ -33,6 +33,7 @@ pub(super) fn server(n: u128, name: &str, state: ServerState) -> ServerView {
         is_default: n == 1,
         draining: false,
         state,
+        quarantine: None,
         last_seen_at: Some(at(0)),
         workers: 2,
         version: Some("0.1.0".to_owned()),

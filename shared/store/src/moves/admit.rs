@@ -30,6 +30,7 @@ struct ServerLook {
     draining: bool,
     free_bytes: Option<i64>,
     online: bool,
+    quarantined: bool,
 }
 
 #[derive(FromRow)]
@@ -101,7 +102,11 @@ async fn look_at_servers(
 ) -> Result<HashMap<Uuid, ServerLook>, StoreError> {
     let rows: Vec<ServerLook> = sqlx::query_as(
         "SELECT id, slug, active, draining, free_bytes, \
-             COALESCE(last_seen_at > now() - $1 * interval '1 s', false) AS online FROM servers",
+             COALESCE(last_seen_at > now() - $1 * interval '1 s', false) AS online, \
+             EXISTS (SELECT FROM workers w WHERE w.server_id = servers.id \
+                 AND w.quarantine IS NOT NULL \
+                 AND w.last_seen_at > now() - interval '1 minute') AS quarantined \
+         FROM servers",
     )
     .bind(f64::from(request.offline_after_s))
     .fetch_all(conn)
@@ -121,6 +126,8 @@ fn target_of<'a>(
         Err(Refusal::ServerDraining)
     } else if !target.online {
         Err(Refusal::ServerOffline)
+    } else if target.quarantined {
+        Err(Refusal::ServerQuarantined)
     } else {
         Ok(target)
     }

@@ -71,6 +71,7 @@ impl Db {
             total_bytes: 4 << 30,
             version: "1".to_owned(),
             pid: 1,
+            quarantine: None,
         };
         let from = HeartbeatFrom { server: slug(server), worker: "w".to_owned(), beat };
         let void = self.store.take_heartbeats(&[from]).await.unwrap();
@@ -202,7 +203,7 @@ pub fn play(order: &DueOrder) -> Vec<Told> {
         Order::RetireV1 { .. } => StepResult::Retire { leftovers: None },
         Order::AbandonImportV1 { .. } => StepResult::AbandonImport,
         Order::AbandonExportV1 { .. } => StepResult::AbandonExport { leftovers: None },
-        Order::VoidV1 => return Vec::new(),
+        Order::VoidV1 | Order::ReleaseV1 { .. } => return Vec::new(),
     };
     let mut told_all = vec![told(order, Input::Started(step))];
     if matches!(order.order, Order::ExportV1 { .. }) {

@@ -171,6 +171,7 @@ async fn servers(store: &Store) -> Vec<ServerId> {
             total_bytes: 4 << 30,
             version: "1".to_owned(),
             pid: 1,
+            quarantine: None,
         };
         let server = slug.parse().unwrap();
         let from = HeartbeatFrom { server, worker: "w".to_owned(), beat };

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use tourbus_domain::Quarantine;
 use tourbus_store::ServerRow;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -21,14 +22,17 @@ pub enum ServerState {
     Offline,
     /// Not ever.
     Never,
+    /// They report that the server is in quarantine.
+    Quarantined,
 }
 
 impl ServerState {
-    /// From the age of the last heartbeat.
-    pub fn of(seen_age_s: Option<f64>, offline_after_s: u32) -> Self {
+    /// From the age of the last heartbeat, and what it said.
+    pub fn of(seen_age_s: Option<f64>, offline_after_s: u32, quarantined: bool) -> Self {
         match seen_age_s {
             None => Self::Never,
             Some(s) if s > f64::from(offline_after_s) => Self::Offline,
+            Some(_) if quarantined => Self::Quarantined,
             Some(s) if s > LATE_AFTER_S => Self::Late,
             Some(_) => Self::Online,
         }
@@ -49,7 +53,31 @@ impl ServerState {
             Self::Late => "late",
             Self::Offline => "offline",
             Self::Never => "never",
+            Self::Quarantined => "quarantined",
         }
+    }
+}
+
+/// Why a server takes no work.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Quarantine)]
+pub struct QuarantineView {
+    /// When it began, on the server's clock.
+    pub since: DateTime<Utc>,
+    /// How many steps had failed in a row, by the server's own fault.
+    pub failures: u32,
+    /// Stable name of the last failure.
+    pub code: String,
+    /// The last failure.
+    pub message: String,
+    /// How to mend it.
+    pub remedy: String,
+}
+
+impl From<Quarantine> for QuarantineView {
+    fn from(quarantine: Quarantine) -> Self {
+        let Quarantine { since, failures, error, .. } = quarantine;
+        Self { since, failures, code: error.code, message: error.message, remedy: error.remedy }
     }
 }
 
@@ -79,6 +107,8 @@ pub struct ServerView {
     pub draining: bool,
     /// Whether its workers report.
     pub state: ServerState,
+    /// Why it takes no work; there while `state` is `quarantined`.
+    pub quarantine: Option<QuarantineView>,
     /// When one last did.
     pub last_seen_at: Option<DateTime<Utc>>,
     /// Workers that reported within the last minute.
@@ -114,7 +144,8 @@ impl ServerView {
             active: row.active,
             is_default: row.is_default,
             draining: row.draining,
-            state: ServerState::of(row.seen_age_s, offline_after_s),
+            state: ServerState::of(row.seen_age_s, offline_after_s, row.quarantine.is_some()),
+            quarantine: row.quarantine.map(Into::into),
             last_seen_at: row.last_seen_at,
             workers: row.workers,
             version: row.version,
@@ -135,10 +166,12 @@ mod tests {
 
     #[test]
     fn silence_is_told_in_stages() {
-        let of = |age| ServerState::of(age, 60).as_str();
+        let of = |age| ServerState::of(age, 60, false).as_str();
+        let bad = |age| ServerState::of(age, 60, true).as_str();
         assert_eq!(of(None), "never");
         assert_eq!(of(Some(3.0)), "online");
         assert_eq!(of(Some(16.0)), "late");
         assert_eq!(of(Some(61.0)), "offline");
+        assert_eq!((bad(Some(3.0)), bad(Some(61.0))), ("quarantined", "offline"));
     }
 }
