@@ -2,9 +2,8 @@
 
 use crate::{
     Change, Difference, Management, Topology, TopologyError, compare::compare, difference::Mend,
-    management::part, seen::Seen,
+    management::part, password, seen::Seen,
 };
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 /// Rounds of looking and mending: what belongs to a missing virtual host shows in the second.
@@ -40,8 +39,8 @@ async fn mend(api: &Management, difference: Difference) -> Result<Change, Topolo
     match &difference.mend {
         Mend::Put { path, body } => api.put(path, body).await?,
         Mend::PutUser { user, password } => {
-            let body = json!({ "password": password.expose_secret(), "tags": "" });
-            api.put(&format!("users/{}", part(user)), &body).await?;
+            let path = format!("users/{}", part(user));
+            api.put(&path, &password::user_body(password)).await?;
         }
         Mend::Post { path, body } => drop(api.post(path, body).await?),
         Mend::Delete { path } => api.delete(path).await?,

@@ -1,6 +1,6 @@
 //! A difference between the broker and what should be, and what became of it.
 
-use secrecy::SecretString;
+use crate::parts::Password;
 use serde_json::Value;
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub(crate) enum Mend {
     /// `PUT` this.
     Put { path: String, body: Value },
     /// Create this user, or set its password; no tags.
-    PutUser { user: String, password: SecretString },
+    PutUser { user: String, password: Password },
     /// `POST` this.
     Post { path: String, body: Value },
     /// `DELETE` this.

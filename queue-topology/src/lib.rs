@@ -27,15 +27,18 @@ mod permissions;
 mod policies;
 mod queues;
 mod seen;
+mod server;
 mod show;
 mod topology;
 
 pub use difference::{Change, Difference};
 pub use error::TopologyError;
 pub use management::Management;
-pub use parts::{Binding, Exchange, Permission, Policy, Queue, TopicPermission, User};
+pub use parts::{Binding, Exchange, Password, Permission, Policy, Queue, TopicPermission, User};
+pub use password::password_hash;
 pub use policies::{
     DEAD_MESSAGES_MAX, EVENTS_DELIVERY_LIMIT, LANE_DELIVERY_LIMIT, POLICY_PRIORITY,
 };
 pub use queues::{ConnectionInfo, QueueDepth};
+pub use server::{add_server, remove_server};
 pub use topology::{Topology, server_user};

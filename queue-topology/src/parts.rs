@@ -66,7 +66,22 @@ pub struct User {
     pub name: String,
     /// Password.
     #[serde(skip)]
-    pub password: SecretString,
+    pub password: Password,
+}
+
+/// A user's password, as far as it is known here.
+#[derive(Debug, Clone)]
+pub enum Password {
+    /// Itself.
+    Plain(SecretString),
+    /// Only `RabbitMQ`'s salted SHA-256 of it, in Base64; see [`crate::password_hash`].
+    Hash(String),
+}
+
+impl From<&SecretString> for Password {
+    fn from(password: &SecretString) -> Self {
+        Self::Plain(password.clone())
+    }
 }
 
 /// What a user may do in the virtual host, as regular expressions on names.

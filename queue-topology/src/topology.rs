@@ -1,10 +1,9 @@
 //! What there should be on the broker. Pure.
 
 use crate::{
-    parts::{Binding, Exchange, Permission, Policy, Queue, TopicPermission, User},
+    parts::{Binding, Exchange, Password, Permission, Policy, Queue, TopicPermission, User},
     permissions, policies,
 };
-use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tourbus_config::TopologyConfig;
@@ -56,18 +55,19 @@ impl Topology {
                 binding(EVENTS_EXCHANGE, EVENTS_QUEUE, "server.#"),
                 binding(DEAD_EXCHANGE, DEAD_QUEUE, ""),
             ],
-            users: vec![user(&coordinator.user, &coordinator.password)],
+            users: vec![user(&coordinator.user, (&coordinator.password).into())],
             permissions: vec![permissions::coordinator(&coordinator.user)],
             topic_permissions: Vec::new(),
         };
-        let with =
-            |t: Self, s: &tourbus_config::ServerUserConfig| t.with_server(&s.slug, &s.password);
+        let with = |t: Self, s: &tourbus_config::ServerUserConfig| {
+            t.with_server(&s.slug, (&s.password).into())
+        };
         config.servers.iter().fold(base, with)
     }
 
     /// The same with one server more: its six lanes, its user, what the user may do.
     #[must_use]
-    pub fn with_server(self, slug: &Slug, password: &SecretString) -> Self {
+    pub fn with_server(self, slug: &Slug, password: Password) -> Self {
         // Also a server that is there already gets the new password.
         let mut topology = self.without_server(slug);
         for lane in Lane::ALL {
@@ -80,6 +80,27 @@ impl Topology {
         topology.permissions.push(permissions::server(slug));
         topology.topic_permissions.push(permissions::server_topic(slug));
         topology
+    }
+
+    /// Whether it has this server.
+    pub fn has_server(&self, slug: &Slug) -> bool {
+        let name = server_user(slug);
+        self.users.iter().any(|u| u.name == name)
+    }
+
+    /// The parts of one server, and nothing else.
+    pub(crate) fn of_server(vhost: &str, slug: &Slug, password: Password) -> Self {
+        let nothing = Self {
+            vhost: vhost.to_owned(),
+            exchanges: Vec::new(),
+            policies: Vec::new(),
+            queues: Vec::new(),
+            bindings: Vec::new(),
+            users: Vec::new(),
+            permissions: Vec::new(),
+            topic_permissions: Vec::new(),
+        };
+        nothing.with_server(slug, password)
     }
 
     /// The same without one server. What it leaves on the broker is a stray then, which
@@ -119,8 +140,8 @@ fn binding(source: &str, destination: &str, routing_key: &str) -> Binding {
     }
 }
 
-fn user(name: &str, password: &SecretString) -> User {
-    User { name: name.to_owned(), password: password.clone() }
+fn user(name: &str, password: Password) -> User {
+    User { name: name.to_owned(), password }
 }
 
 #[cfg(test)]
@@ -143,6 +164,7 @@ mod tests {
                 password: "hush".into(),
             },
             servers: slugs.iter().map(server).collect(),
+            database: None,
         })
     }
 
@@ -155,13 +177,17 @@ mod tests {
         insta::assert_snapshot!(shown);
     }
 
+    fn hush() -> Password {
+        Password::Plain("hush".into())
+    }
+
     #[test]
     fn a_server_comes_and_goes_whole() {
         let before = topology(&["master"]);
         let slug = "server2".parse().unwrap();
-        let with = before.clone().with_server(&slug, &"hush".into());
+        let with = before.clone().with_server(&slug, hush());
         assert_eq!(with.queues.len(), before.queues.len() + 6);
-        let twice = with.clone().with_server(&slug, &"hush".into());
+        let twice = with.clone().with_server(&slug, hush());
         assert_eq!(twice.show(), with.show());
         assert_eq!(with.without_server(&slug).show(), before.show());
     }

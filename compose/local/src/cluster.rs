@@ -6,7 +6,6 @@ use crate::{
     config::{self, Process, Writer},
     fill, people,
     probe::Probe,
-    supervisor::ChildSpec,
 };
 use std::{
     ffi::OsString,
@@ -17,6 +16,7 @@ use std::{
 use tourbus_domain::{ServerId, Slug};
 use tourbus_mediaroot::MediaRoot;
 use tourbus_store::Store;
+use tourbus_supervisor::{ChildSpec, SupervisorError};
 
 /// Longest wait for a service to say that it is ready.
 const READY_MAX: Duration = Duration::from_mins(1);
@@ -184,9 +184,9 @@ impl Cluster {
     /// Waits until the process's `/readyz` answers 200.
     pub async fn ready(&self, name: &str) -> Result<(), LocalError> {
         let process = self.processes.iter().find(|p| p.name == name);
-        let process = process.ok_or_else(|| LocalError::NotRunning(name.to_owned()))?;
+        let process = process.ok_or_else(|| SupervisorError::NotRunning(name.to_owned()))?;
         let probe = Probe::Http(format!("http://{}/readyz", process.health));
-        self.supervisor.ready(name, &probe, READY_MAX).await
+        Ok(self.supervisor.ready(name, &probe, READY_MAX).await?)
     }
 
     /// Base URL of web by address, for our own processes: `http://127.0.0.1:<port>`.
@@ -251,7 +251,7 @@ impl Cluster {
 
     /// `kill -9`; the process is restarted.
     pub fn kill(&self, name: &str) -> Result<(), LocalError> {
-        self.supervisor.kill(name)
+        Ok(self.supervisor.kill(name)?)
     }
 
     /// Stops its processes gently. The parts it stands on keep running.
@@ -259,6 +259,6 @@ impl Cluster {
         let names: Vec<_> = self.processes.iter().map(|p| p.name.clone()).collect();
         let stopped = self.supervisor.remove(&names).await;
         self.store.close().await;
-        stopped
+        Ok(stopped?)
     }
 }

@@ -1,6 +1,6 @@
 //! The configuration file of each process, generated.
 
-use crate::{ClusterSpec, Endpoints, LocalError, Secrets, ServerSpec, files};
+use crate::{ClusterSpec, Endpoints, LocalError, Secrets, ServerSpec};
 use serde_json::{Value, json};
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -8,6 +8,7 @@ use std::{
 };
 use toml::Table;
 use tourbus_protocol::names;
+use tourbus_supervisor::files;
 
 /// The coordinator's broker user.
 const COORDINATOR_USER: &str = "tourbus-coordinator";
@@ -21,7 +22,7 @@ pub fn write(path: &Path, settings: &Value) -> Result<(), LocalError> {
 
 fn write_table(path: &Path, table: &Table) -> Result<(), LocalError> {
     let text = format!("# Written by `tourbus up` at every start.\n{table}");
-    files::write_atomic(path, text.as_bytes(), 0o600)
+    Ok(files::write_atomic(path, text.as_bytes(), 0o600)?)
 }
 
 fn table(settings: &Value) -> Result<Table, LocalError> {

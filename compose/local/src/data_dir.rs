@@ -1,12 +1,13 @@
 //! The data directory: made when missing, locked against a second stack, with room to work.
 
-use crate::{LocalError, files};
+use crate::LocalError;
 use rustix::fs::{FlockOperation, flock, statvfs};
 use std::{
     fs::{self, File, OpenOptions},
     io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
+use tourbus_supervisor::files;
 
 /// Disk that must be free before a stack starts, in MiB: RabbitMQ stops publishers below 50, and
 /// PostgreSQL keeps up to 1 GiB of log at worst.

@@ -1,10 +1,8 @@
 //! Databases in PostgreSQL, made and dropped with the package's own tools.
 
-use crate::{
-    DatabaseEndpoint, LocalError, programs,
-    supervisor::{ChildSpec, run_once},
-};
+use crate::{DatabaseEndpoint, LocalError, programs};
 use std::time::Duration;
+use tourbus_supervisor::{ChildSpec, run_once};
 
 /// Longest wait for one tool.
 const TOOL_MAX: Duration = Duration::from_mins(1);

@@ -1,6 +1,7 @@
 //! What can go wrong with the local stack, said so that a newcomer can mend it.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf};
+use tourbus_supervisor::SupervisorError;
 
 /// Why the local stack could not be started or used.
 #[derive(Debug, thiserror::Error)]
@@ -101,33 +102,9 @@ pub enum LocalError {
         /// Why not.
         source: io::Error,
     },
-    /// A child keeps dying while it should become ready.
-    #[error("{name} died {times} times while starting, the last time it {exit}. It said:\n{tail}")]
-    Died {
-        /// The process's name.
-        name: String,
-        /// How often.
-        times: u32,
-        /// How it ended.
-        exit: String,
-        /// Its last lines.
-        tail: String,
-    },
-    /// A child did not become ready.
-    #[error("{name} was not ready after {waited:?}: {last}. It said:\n{tail}")]
-    NotReady {
-        /// The process's name.
-        name: String,
-        /// How long was waited.
-        waited: Duration,
-        /// What the last look gave.
-        last: String,
-        /// Its last lines.
-        tail: String,
-    },
-    /// There is no such child, or it is not running.
-    #[error("{0} is not running")]
-    NotRunning(String),
+    /// A process, or a small file.
+    #[error(transparent)]
+    Supervisor(#[from] SupervisorError),
     /// A one-off program failed.
     #[error("{what} failed ({exit}): {output}")]
     Command {

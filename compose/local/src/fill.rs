@@ -4,7 +4,6 @@ use crate::{
     DatabaseEndpoint, LocalError, ServerView, Supervisor,
     config::{self, Writer},
     demo::{self, SeedServer},
-    files,
 };
 use secrecy::SecretString;
 use std::{
@@ -14,6 +13,7 @@ use std::{
 use tourbus_config::{DatabaseConfig, TopologyConfig};
 use tourbus_domain::ServerId;
 use tourbus_store::{NewServer, Store};
+use tourbus_supervisor::files;
 use tourbus_topology::{Management, Topology};
 
 /// Connections that the cluster's own handle on the database may use.

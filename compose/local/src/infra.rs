@@ -89,6 +89,6 @@ impl Infra {
 
     /// Stops the staging server, RabbitMQ and PostgreSQL, in this order.
     pub async fn stop(self) -> Result<(), LocalError> {
-        self.supervisor.stop().await
+        Ok(self.supervisor.stop().await?)
     }
 }

@@ -4,7 +4,7 @@
 //! So ports come from below the kernel's ephemeral range, where no outgoing connection takes
 //! them, and a lock file per block keeps other stacks off for as long as the lease lives.
 
-use crate::{LocalError, files};
+use crate::LocalError;
 use rand::seq::SliceRandom;
 use rustix::fs::{FlockOperation, flock};
 use std::{
@@ -12,6 +12,7 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     sync::Arc,
 };
+use tourbus_supervisor::files;
 
 /// The first port that is leased.
 const FIRST: u16 = 15_000;

@@ -1,10 +1,11 @@
 //! The first admin, and what scripts need to sign in.
 
-use crate::{LocalError, Secrets, files};
+use crate::{LocalError, Secrets};
 use argon2::{Argon2, PasswordHasher, password_hash::SaltString};
 use serde::{Deserialize, Serialize};
 use std::{fmt, path::Path};
 use tourbus_store::{Role, Store};
+use tourbus_supervisor::files;
 
 /// The first admin's address.
 const EMAIL: &str = "admin@tourbus.localhost";

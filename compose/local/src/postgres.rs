@@ -1,11 +1,7 @@
 //! A private PostgreSQL: its own data, loopback only, password required.
 
 use crate::{
-    DataDir, DatabaseEndpoint, InfraPorts, LocalError, Secrets, files,
-    probe::Probe,
-    programs,
-    run_as::{self, RunAs},
-    supervisor::{ChildSpec, Stage, Supervisor, run_once},
+    DataDir, DatabaseEndpoint, InfraPorts, LocalError, Secrets, probe::Probe, programs, run_as,
 };
 use rustix::process::Signal;
 use std::{
@@ -13,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use tourbus_supervisor::{ChildSpec, RunAs, Stage, Supervisor, files, run_once};
 
 /// Its name among the processes.
 pub const NAME: &str = "postgres";
@@ -100,10 +97,10 @@ async fn init(bin: &Path, data: &Path, run_as: RunAs, password: &str) -> Result<
     let fresh = data.with_file_name("postgres.new");
     remove_all(&fresh)?;
     files::make_dir(&fresh)?;
-    run_as.own(&fresh)?;
+    run_as::own(run_as, &fresh)?;
     let password_file = data.with_file_name("postgres.password");
     files::write_atomic(&password_file, password.as_bytes(), 0o600)?;
-    run_as.own(&password_file)?;
+    run_as::own(run_as, &password_file)?;
     let mut spec = ChildSpec::new("initdb", bin.join("initdb"))
         .args(["-U", USER, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"])
         .args(["--auth=scram-sha-256", "--pwfile"])

@@ -1,8 +1,8 @@
 //! Whether a process is ready.
 
-use crate::supervisor::{ChildSpec, run_once};
 use std::{net::Ipv4Addr, sync::OnceLock, time::Duration};
 use tokio::net::TcpStream;
+use tourbus_supervisor::{ChildSpec, Readiness, run_once};
 
 /// Longest wait for one look.
 const LOOK_MAX: Duration = Duration::from_secs(5);
@@ -84,4 +84,10 @@ pub fn http() -> &'static reqwest::Client {
     // No proxy: all of it stays on this machine. Building fails only where TLS cannot start, and
     // there is none in here.
     CLIENT.get_or_init(|| reqwest::Client::builder().no_proxy().build().unwrap_or_default())
+}
+
+impl Readiness for Probe {
+    async fn check(&self) -> Result<(), String> {
+        Self::check(self).await
+    }
 }

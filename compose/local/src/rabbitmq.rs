@@ -1,12 +1,8 @@
 //! A private RabbitMQ: its own node name, port mapper, ports and data; loopback only; no `guest`.
 
-use crate::{
-    BrokerEndpoint, DataDir, InfraPorts, LocalError, Secrets, files,
-    probe::Probe,
-    programs,
-    supervisor::{ChildSpec, Stage, Supervisor},
-};
+use crate::{BrokerEndpoint, DataDir, InfraPorts, LocalError, Secrets, probe::Probe, programs};
 use std::{path::Path, time::Duration};
+use tourbus_supervisor::{ChildSpec, Stage, Supervisor, files};
 
 /// Its name among the processes.
 pub const NAME: &str = "rabbitmq";
@@ -121,5 +117,5 @@ log.console.level = warning
     files::make_dir(&home.join("conf.d"))?;
     files::write_atomic(&home.join("rabbitmq.conf"), config.as_bytes(), 0o600)?;
     let plugins = b"[rabbitmq_management,rabbitmq_prometheus].\n";
-    files::write_atomic(&home.join("enabled_plugins"), plugins, 0o644)
+    Ok(files::write_atomic(&home.join("enabled_plugins"), plugins, 0o644)?)
 }

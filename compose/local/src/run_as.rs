@@ -2,27 +2,7 @@
 
 use crate::LocalError;
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
-
-/// The user that a child runs as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum RunAs {
-    /// The user of this process.
-    #[default]
-    Same,
-    /// Another user; only root can.
-    User {
-        /// User id.
-        uid: u32,
-        /// Group id.
-        gid: u32,
-    },
-    /// Root outside, this user inside of a user namespace: files of root can be used, and
-    /// `geteuid()` is not zero.
-    Namespace {
-        /// User and group id inside.
-        id: u32,
-    },
-}
+use tourbus_supervisor::RunAs;
 
 /// Decides for a directory: root becomes `postgres` where that user can reach it, and a user
 /// namespace's user elsewhere (`/root/…`). What owns existing data decides first.
@@ -60,13 +40,11 @@ fn passwd_entry(name: &str) -> Option<(u32, u32)> {
     })
 }
 
-impl RunAs {
-    /// Gives a path to whom the child will be, as seen from outside.
-    pub fn own(self, path: &Path) -> Result<(), LocalError> {
-        match self {
-            Self::User { uid, gid } => std::os::unix::fs::chown(path, Some(uid), Some(gid))
-                .map_err(LocalError::io("give to user postgres", path)),
-            Self::Same | Self::Namespace { .. } => Ok(()),
-        }
+/// Gives a path to whom the child will be, as seen from outside.
+pub fn own(run_as: RunAs, path: &Path) -> Result<(), LocalError> {
+    match run_as {
+        RunAs::User { uid, gid } => std::os::unix::fs::chown(path, Some(uid), Some(gid))
+            .map_err(LocalError::io("give to user postgres", path)),
+        RunAs::Same | RunAs::Namespace { .. } => Ok(()),
     }
 }

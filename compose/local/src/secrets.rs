@@ -1,10 +1,11 @@
 //! Secrets of a stack: made once, kept in `secrets.json`, readable by nobody else.
 
-use crate::{LocalError, files};
+use crate::LocalError;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use std::{fmt, fs, path::Path};
 use tourbus_protocol::Signer;
+use tourbus_supervisor::files;
 
 /// Every secret that a stack needs. A second run finds them again, so data stays usable.
 #[derive(Clone, Serialize, Deserialize)]

@@ -1,12 +1,9 @@
 //! The embedded S3 server, as a child.
 
-use crate::{
-    DataDir, InfraPorts, LocalError, Secrets, StagingEndpoint, config,
-    probe::Probe,
-    supervisor::{ChildSpec, Stage, Supervisor},
-};
+use crate::{DataDir, InfraPorts, LocalError, Secrets, StagingEndpoint, config, probe::Probe};
 use serde_json::json;
 use std::{path::Path, time::Duration};
+use tourbus_supervisor::{ChildSpec, Stage, Supervisor};
 
 /// Its name among the processes.
 pub const NAME: &str = "staging";

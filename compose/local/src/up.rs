@@ -58,7 +58,7 @@ async fn stop(supervisor: &Supervisor, kill: &CancellationToken) -> Result<(), L
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        stopped = gently => stopped,
+        stopped = gently => Ok(stopped?),
         () = harshly => Ok(()),
     }
 }

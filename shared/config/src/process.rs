@@ -145,7 +145,11 @@ pub struct TopologyConfig {
     /// The coordinator's broker user.
     pub coordinator: UserConfig,
     /// Each server's broker user.
+    #[serde(default)]
     pub servers: Vec<ServerUserConfig>,
+    /// The master's database, which knows the servers that have joined; without it, only those
+    /// of `servers` are known.
+    pub database: Option<DatabaseConfig>,
 }
 
 /// A broker user.

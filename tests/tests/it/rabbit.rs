@@ -48,6 +48,7 @@ impl Rabbit {
         let servers = [slug(""), slug("2")];
         let user = |slug: &Slug| ServerUserConfig { slug: slug.clone(), password: password() };
         let config = TopologyConfig {
+            database: None,
             management: ManagementConfig {
                 url: var("TOURBUS_TEST_MANAGEMENT_URL"),
                 vhost: format!("test-{id}"),

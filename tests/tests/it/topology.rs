@@ -6,7 +6,9 @@ use tourbus_domain::Lane;
 use tourbus_protocol::names::{
     self, DEAD_EXCHANGE, DEAD_QUEUE, EVENTS_EXCHANGE, EVENTS_QUEUE, WORK_EXCHANGE,
 };
-use tourbus_topology::{Change, Topology, server_user};
+use tourbus_topology::{
+    Change, Password, Topology, add_server, password_hash, remove_server, server_user,
+};
 
 /// A request to the management API as its administrator, for doing damage.
 async fn damage(rabbit: &Rabbit, method: &str, path: &str, body: &str) {
@@ -142,6 +144,30 @@ async fn a_server_that_has_gone_leaves_nothing_but_its_messages() {
     assert_eq!(whats(&rabbit, &rabbit.topology).await, [""; 0]);
     until_depth(&master, &lane, 1).await;
     master.close().await;
+    rabbit.finish().await;
+}
+
+#[tokio::test]
+async fn one_server_comes_and_goes_while_the_others_stay() {
+    let rabbit = Rabbit::start().await;
+    let (vhost, slug) = (rabbit.vhost(), format!("{}x", rabbit.servers[0]).parse().unwrap());
+    let hash = password_hash(&crate::rabbit::password());
+    for _ in 0..2 {
+        add_server(&rabbit.api, vhost, &slug, Password::Hash(hash.clone())).await.unwrap();
+        let with = rabbit.topology.clone().with_server(&slug, Password::Hash(hash.clone()));
+        assert_eq!(whats(&rabbit, &with).await, [""; 0]);
+    }
+    let raw = Raw::connect(&rabbit.server(&slug)).await.unwrap();
+    let own = names::lane_queue(&slug, Lane::Upkeep);
+    assert_eq!(raw.attempt(Attempt::Get(&own)).await, Ok(()));
+    for _ in 0..2 {
+        remove_server(&rabbit.api, vhost, &slug).await.unwrap();
+        assert_eq!(whats(&rabbit, &rabbit.topology).await, [""; 0]);
+    }
+    let refused = async || Raw::connect(&rabbit.server(&slug)).await.map(drop);
+    assert!(refused().await.unwrap_err().contains("ACCESS_REFUSED"));
+    let closed = async || raw.attempt(Attempt::Look(EVENTS_QUEUE)).await.is_err();
+    crate::rabbit::until("the server's connection to close", closed, |closed| *closed).await;
     rabbit.finish().await;
 }
 

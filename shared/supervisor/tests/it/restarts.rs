@@ -1,8 +1,8 @@
 //! What dies is started again.
 
-use crate::stage::{Bench, WAIT_MAX, lives, shell, until};
+use crate::stage::{Bench, Never, WAIT_MAX, lives, shell, until};
 use std::time::{Duration, Instant};
-use tourbus_local::{LocalError, Probe, supervisor::Stage};
+use tourbus_supervisor::{Stage, SupervisorError};
 
 const FOREVER: &str = "echo ready; exec sleep 1000";
 
@@ -26,9 +26,8 @@ async fn a_killed_process_comes_back_with_its_name_and_another_id() {
 async fn a_process_that_keeps_dying_is_given_up_with_its_last_words() {
     let bench = Bench::new();
     bench.supervisor.start(shell("sick", "echo no such table; exit 3"));
-    let never = Probe::Tcp(1);
-    let error = bench.supervisor.ready("sick", &never, WAIT_MAX).await.unwrap_err();
-    assert!(matches!(error, LocalError::Died { times: 5.., .. }), "{error}");
+    let error = bench.supervisor.ready("sick", &Never, WAIT_MAX).await.unwrap_err();
+    assert!(matches!(error, SupervisorError::Died { times: 5.., .. }), "{error}");
     let text = error.to_string();
     assert!(text.contains("no such table") && text.contains("exit code 3"), "{text}");
     bench.supervisor.stop().await.unwrap();
@@ -49,10 +48,9 @@ async fn restarts_slow_down() {
 #[tokio::test]
 async fn a_program_that_is_missing_is_named() {
     let bench = Bench::new();
-    let spec = tourbus_local::supervisor::ChildSpec::new("ghost", "/no/such/program");
+    let spec = tourbus_supervisor::ChildSpec::new("ghost", "/no/such/program");
     bench.supervisor.start(spec);
-    let never = Probe::Tcp(1);
-    let error = bench.supervisor.ready("ghost", &never, WAIT_MAX).await.unwrap_err().to_string();
+    let error = bench.supervisor.ready("ghost", &Never, WAIT_MAX).await.unwrap_err().to_string();
     assert!(error.contains("/no/such/program"), "{error}");
     bench.supervisor.stop().await.unwrap();
 }

@@ -2,7 +2,7 @@
 
 use crate::stage::{Bench, lives, read};
 use std::time::{Duration, Instant};
-use tourbus_local::supervisor::{ChildSpec, Stage};
+use tourbus_supervisor::{ChildSpec, Stage};
 
 #[tokio::test]
 async fn services_stop_before_the_parts_they_stand_on() {

@@ -2,7 +2,7 @@
 
 use crate::stage::{lives, processes, shell, supervisor, until};
 use std::process::{Command, Stdio};
-use tourbus_local::supervisor::Stage;
+use tourbus_supervisor::Stage;
 
 /// Tells the helper where to work; a test without it was not started by a test.
 const DIR: &str = "TOURBUS_ORPHANS_DIR";
@@ -39,7 +39,7 @@ fn helper() {
             }
         };
         tokio::task::spawn_blocking(start).await.unwrap();
-        supervisor.start(tourbus_local::supervisor::ChildSpec {
+        supervisor.start(tourbus_supervisor::ChildSpec {
             stage: Stage::Database,
             ..shell("c", "while :; do sleep 0.1; done")
         });

@@ -1,6 +1,6 @@
 //! What a child process is.
 
-use crate::run_as::RunAs;
+use crate::RunAs;
 use rustix::process::Signal;
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 

@@ -47,7 +47,7 @@ impl Registry {
     fn write(&self, entries: &[Entry]) {
         let Some(path) = &self.path else { return };
         if let Err(error) = files::write_json(path, &entries, 0o644) {
-            tracing::warn!(%error, "local.processes_file");
+            tracing::warn!(%error, "supervisor.processes_file");
         }
     }
 }

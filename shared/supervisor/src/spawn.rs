@@ -3,8 +3,7 @@
 //! The kernel's parent-death signal fires when the *thread* that forked dies. Threads of an async
 //! runtime come and go, so every child is forked by one thread that lives as long as the process.
 
-use super::ChildSpec;
-use crate::run_as::RunAs;
+use crate::{ChildSpec, RunAs};
 use rustix::{
     fs::{Mode, OFlags},
     process::{

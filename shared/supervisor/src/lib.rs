@@ -8,17 +8,21 @@
 //! ```
 
 mod child;
+mod error;
+pub mod files;
 mod logs;
 mod registry;
+mod run_as;
 mod spawn;
 mod spec;
 
 pub use child::Status;
+pub use error::SupervisorError;
 pub use logs::Logs;
+pub use run_as::RunAs;
 pub use spawn::output as run_once;
 pub use spec::{ChildSpec, Stage};
 
-use crate::{LocalError, probe::Probe};
 use child::{Child, Want};
 use registry::Registry;
 use rustix::process::Signal;
@@ -34,6 +38,12 @@ const PROBE_EVERY: Duration = Duration::from_millis(50);
 const STARTS_MAX: u32 = 5;
 /// Added to a child's own `stop_wait` before a stop is no longer waited for.
 const STOP_MARGIN: Duration = Duration::from_secs(10);
+
+/// A way to look whether a process is ready.
+pub trait Readiness: Sync {
+    /// Looks once. The error says what is missing.
+    fn check(&self) -> impl Future<Output = Result<(), String>> + Send;
+}
 
 /// Keeps processes running. Cheap to clone; when the last clone is dropped, all that still runs
 /// is killed.
@@ -74,9 +84,9 @@ impl Supervisor {
     pub async fn ready(
         &self,
         name: &str,
-        probe: &Probe,
+        probe: &impl Readiness,
         wait_max: Duration,
-    ) -> Result<(), LocalError> {
+    ) -> Result<(), SupervisorError> {
         let child = self.child(name)?;
         let begun = Instant::now();
         loop {
@@ -88,10 +98,10 @@ impl Supervisor {
             let (name, tail) = (name.to_owned(), child.tail());
             if status.starts >= STARTS_MAX && status.pid.is_none() {
                 let exit = status.last_exit.unwrap_or_default();
-                return Err(LocalError::Died { name, times: status.starts, exit, tail });
+                return Err(SupervisorError::Died { name, times: status.starts, exit, tail });
             }
             if begun.elapsed() > wait_max {
-                return Err(LocalError::NotReady { name, waited: wait_max, last, tail });
+                return Err(SupervisorError::NotReady { name, waited: wait_max, last, tail });
             }
             tokio::time::sleep(PROBE_EVERY).await;
         }
@@ -108,41 +118,41 @@ impl Supervisor {
     }
 
     /// How the process is.
-    pub fn status(&self, name: &str) -> Result<Status, LocalError> {
+    pub fn status(&self, name: &str) -> Result<Status, SupervisorError> {
         Ok(self.child(name)?.status())
     }
 
     /// The process's last lines, for error messages.
-    pub fn tail(&self, name: &str) -> Result<String, LocalError> {
+    pub fn tail(&self, name: &str) -> Result<String, SupervisorError> {
         Ok(self.child(name)?.tail())
     }
 
     /// Sends a signal. A process that dies of it is restarted.
-    pub fn signal(&self, name: &str, signal: Signal) -> Result<(), LocalError> {
+    pub fn signal(&self, name: &str, signal: Signal) -> Result<(), SupervisorError> {
         self.child(name)?.signal(signal)
     }
 
     /// `kill -9`. The process is restarted.
-    pub fn kill(&self, name: &str) -> Result<(), LocalError> {
+    pub fn kill(&self, name: &str) -> Result<(), SupervisorError> {
         self.signal(name, Signal::KILL)
     }
 
     /// Stops a process gently and keeps it down until [`Supervisor::resume`].
-    pub async fn pause(&self, name: &str) -> Result<(), LocalError> {
+    pub async fn pause(&self, name: &str) -> Result<(), SupervisorError> {
         let child = self.child(name)?;
         child.want(Want::Stop);
         Self::parked(&child).await
     }
 
     /// `kill -9`, and keeps it down until [`Supervisor::resume`].
-    pub async fn kill_and_hold(&self, name: &str) -> Result<(), LocalError> {
+    pub async fn kill_and_hold(&self, name: &str) -> Result<(), SupervisorError> {
         let child = self.child(name)?;
         child.want(Want::Kill);
         Self::parked(&child).await
     }
 
     /// Starts a process that was paused.
-    pub fn resume(&self, name: &str) -> Result<(), LocalError> {
+    pub fn resume(&self, name: &str) -> Result<(), SupervisorError> {
         self.child(name)?.want(Want::Run);
         Ok(())
     }
@@ -153,10 +163,10 @@ impl Supervisor {
         name: &str,
         old: u32,
         wait_max: Duration,
-    ) -> Result<u32, LocalError> {
+    ) -> Result<u32, SupervisorError> {
         let child = self.child(name)?;
         let waited = tokio::time::timeout(wait_max, child.wait_pid_other_than(old)).await;
-        waited.map_err(|_| LocalError::NotReady {
+        waited.map_err(|_| SupervisorError::NotReady {
             name: name.to_owned(),
             waited: wait_max,
             last: format!("it was not restarted: {:?}", child.status()),
@@ -166,7 +176,7 @@ impl Supervisor {
 
     /// Stops everything that was started at [`Stage::Services`], then the parts they stand on,
     /// each gently first. Afterwards the supervisor is empty.
-    pub async fn stop(&self) -> Result<(), LocalError> {
+    pub async fn stop(&self) -> Result<(), SupervisorError> {
         let mut failure = None;
         for stage in Stage::STOP_ORDER {
             let children: Vec<_> =
@@ -185,7 +195,7 @@ impl Supervisor {
     }
 
     /// Stops the named processes gently, all at once, and forgets them.
-    pub async fn remove(&self, names: &[String]) -> Result<(), LocalError> {
+    pub async fn remove(&self, names: &[String]) -> Result<(), SupervisorError> {
         let (gone, kept): (Vec<_>, Vec<_>) =
             self.children().drain(..).partition(|c| names.iter().any(|n| n == c.name()));
         *self.children() = kept;
@@ -212,10 +222,10 @@ impl Supervisor {
         self.inner.logs.line(name, line);
     }
 
-    async fn parked(child: &Child) -> Result<(), LocalError> {
+    async fn parked(child: &Child) -> Result<(), SupervisorError> {
         let wait_max = child.stop_wait() + STOP_MARGIN;
         tokio::time::timeout(wait_max, child.wait_parked()).await.map_err(|_| {
-            LocalError::NotReady {
+            SupervisorError::NotReady {
                 name: child.name().to_owned(),
                 waited: wait_max,
                 last: "it did not stop, not even when it was killed".to_owned(),
@@ -224,9 +234,9 @@ impl Supervisor {
         })
     }
 
-    fn child(&self, name: &str) -> Result<Arc<Child>, LocalError> {
+    fn child(&self, name: &str) -> Result<Arc<Child>, SupervisorError> {
         let found = self.children().iter().find(|c| c.name() == name).cloned();
-        found.ok_or_else(|| LocalError::NotRunning(name.to_owned()))
+        found.ok_or_else(|| SupervisorError::NotRunning(name.to_owned()))
     }
 
     fn children(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Child>>> {

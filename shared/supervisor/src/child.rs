@@ -1,7 +1,6 @@
 //! One supervised process: the loop that starts it, watches it and starts it again.
 
-use super::{ChildSpec, Logs, Stage, registry::Registry, spawn};
-use crate::LocalError;
+use crate::{ChildSpec, Logs, Stage, SupervisorError, registry::Registry, spawn};
 use rustix::process::{Signal, pidfd_send_signal};
 use std::{
     collections::VecDeque,
@@ -109,9 +108,9 @@ impl Child {
         self.want.send_replace(want);
     }
 
-    pub fn signal(&self, signal: Signal) -> Result<(), LocalError> {
+    pub fn signal(&self, signal: Signal) -> Result<(), SupervisorError> {
         let pidfd = self.pidfd.lock().unwrap_or_else(PoisonError::into_inner);
-        let not_running = || LocalError::NotRunning(self.spec.name.clone());
+        let not_running = || SupervisorError::NotRunning(self.spec.name.clone());
         let pidfd = pidfd.as_ref().ok_or_else(not_running)?;
         pidfd_send_signal(pidfd, signal).map_err(|_| not_running())
     }

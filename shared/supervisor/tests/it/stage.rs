@@ -7,13 +7,19 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use tourbus_local::{
-    Logs, Supervisor,
-    supervisor::{ChildSpec, Stage},
-};
+use tourbus_supervisor::{ChildSpec, Logs, Readiness, Stage, Supervisor};
 
 /// Longest wait of any test.
 pub const WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// What never gets ready.
+pub struct Never;
+
+impl Readiness for Never {
+    async fn check(&self) -> Result<(), String> {
+        Err("never".to_owned())
+    }
+}
 
 pub struct Bench {
     pub dir: TempDir,
