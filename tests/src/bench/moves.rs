@@ -65,13 +65,28 @@ async fn phases(cluster: &Cluster) -> Result<Vec<(String, f64)>> {
         .collect()
 }
 
-fn rclone_cost(config: &Path, from: &Path, run: u64, dir: &Path) -> Result<Cost> {
+/// What rclone costs, and what it costs when what it has written is flushed too, as a move does.
+fn rclone_cost(config: &Path, from: &Path, run: u64, dir: &Path) -> Result<[Cost; 2]> {
     let to = dir.join(format!("down-{run}"));
     let remote = format!("g:tourbus/rclone-{run}");
     let mut cost = rclone(config, &from.display().to_string(), &remote)?;
     cost += rclone(config, &remote, &to.display().to_string())?;
+    let begun = Instant::now();
+    flush(&to)?;
+    let flushed = Cost { wall: cost.wall + begun.elapsed(), ..cost };
     std::fs::remove_dir_all(&to)?;
-    Ok(cost)
+    Ok([cost, flushed])
+}
+
+fn flush(dir: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            flush(&path)?;
+        }
+        std::fs::File::open(&path)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn report(name: &str, ours: &[Cost], theirs: &[Cost]) {
@@ -104,14 +119,17 @@ pub async fn songs() -> Result<()> {
     let source = dir.path().join("tree");
     tree::plain(&source, 1, 40, 8_000_000)?;
     let artist = cluster.add_artist("server2", |root| tree::plain(root, 1, 40, 8_000_000)).await;
-    let (mut ours, mut theirs) = (vec![], vec![]);
+    let (mut ours, mut theirs, mut flushed) = (vec![], vec![], vec![]);
     for run in 0..RUNS {
         let way = if run % 2 == 0 { ["server2", "server3"] } else { ["server3", "server2"] };
         ours.push(move_cost(&cluster, std::slice::from_ref(&artist), way).await?);
-        theirs.push(rclone_cost(&config, &source, run, dir.path())?);
+        let [plain, with_flush] = rclone_cost(&config, &source, run, dir.path())?;
+        theirs.push(plain);
+        flushed.push(with_flush);
     }
     println!("| what | figure | tourbus | rclone up + down | ratio |\n|---|---|---|---|---|");
     report("40 files of 8 MB", &ours, &theirs);
+    report("the same, rclone's files flushed too", &ours, &flushed);
     println!("\n| phase of the last move | entered after, s |\n|---|---|");
     for (state, after) in phases(&cluster).await? {
         println!("| {state} | {after:.2} |");
@@ -134,7 +152,7 @@ pub async fn small() -> Result<()> {
         artists.push(cluster.add_artist("server2", |root| tree::plain(root, n, 1, 100_000)).await);
     }
     let ours = move_cost(&cluster, &artists, ["server2", "server3"]).await?;
-    let theirs = rclone_cost(&config, &source, 0, dir.path())?;
+    let [theirs, flushed] = rclone_cost(&config, &source, 0, dir.path())?;
     let rate = |c: &Cost| ARTISTS as f64 / c.wall.as_secs_f64();
     println!("| what | figure | tourbus | rclone up + down | ratio |\n|---|---|---|---|---|");
     println!(
@@ -144,6 +162,7 @@ pub async fn small() -> Result<()> {
         rate(&ours) / rate(&theirs)
     );
     report("2,000 artists of 100 KB", &[ours], &[theirs]);
+    report("the same, rclone's files flushed too", &[ours], &[flushed]);
     cluster.finish().await;
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::AbortOnDropHandle;
 use tourbus_domain::{ErrorClass, JobError, SegmentRef, StepKind, StepResult};
 use tourbus_mediaroot::{
@@ -31,6 +31,8 @@ pub const CHUNK_BYTES_MAX: usize = 64 << 20;
 /// Segments with as many bytes are flushed as they arrive, beside the copying of others, so that
 /// the promotion, which flushes everything, has little left to wait for.
 const FLUSH_BYTES_MIN: u64 = 4 << 20;
+/// Segments that are flushed at a time.
+static FLUSHES: Semaphore = Semaphore::const_new(4);
 
 /// Parameters.
 pub struct Import {
@@ -59,7 +61,7 @@ impl Step for Import {
         let files = files(&segment);
         import(&ctx, &incoming, segment).await?;
         if self.segment.bytes >= FLUSH_BYTES_MIN {
-            flush(&ctx, incoming, files).await?;
+            begin_flush(&ctx, incoming, files).await?;
         }
         let blake3 = self.segment.blake3;
         ctx.blocking(move || {
@@ -100,23 +102,32 @@ fn files(segment: &Segment) -> BTreeSet<TreePath> {
     segment.entries.iter().filter(with_bytes).map(|e| e.path.clone()).collect()
 }
 
-async fn flush<S: Staging>(
+/// Begins to flush files. The step need not wait: the promotion flushes again, and comes only when
+/// this has ended, for it holds the try.
+async fn begin_flush<S: Staging>(
     ctx: &Context<S>,
     incoming: Arc<Beneath>,
     files: BTreeSet<TreePath>,
 ) -> Result<(), Stop> {
-    let stop = ctx.should_stop();
-    ctx.blocking(move || {
+    // Never closed.
+    let Ok(turn) = FLUSHES.acquire().await else { return Ok(()) };
+    ctx.check()?;
+    let (entered, job) = (Arc::clone(&ctx.entered), ctx.step.job_id);
+    tokio::task::spawn_blocking(move || {
         for path in files {
-            if stop() {
-                return Err(Stop::Interrupted);
-            }
             let flushed = incoming.write(&path).and_then(|file| file.flush());
-            flushed.map_err(fault::at(&path))?;
+            if let Err(error) = flushed {
+                // The kernel tells it once. What may not be on the disk must not look right to
+                // the promotion, which fetches again what is missing.
+                tracing::warn!(%job, %path, %error, "import.not_flushed");
+                if let Err(error) = incoming.remove_entry(&path) {
+                    tracing::error!(%job, %path, %error, "import.not_removed");
+                }
+            }
         }
-        Ok(())
-    })
-    .await
+        drop((turn, entered));
+    });
+    Ok(())
 }
 
 /// A slice and the file that it belongs to.
