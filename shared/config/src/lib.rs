@@ -5,10 +5,12 @@
 //! `[database]`. Environment wins over file. Unknown keys are errors, so a typo is never a
 //! silent default.
 
+mod agent;
 mod load;
 mod parts;
 mod process;
 
+pub use agent::{AgentConfig, JoiningConfig};
 pub use load::{ConfigError, load, parse};
 pub use parts::{
     BrokerConfig, ClusterConfig, DatabaseConfig, HealthConfig, ManagementConfig, Slots,

@@ -1,5 +1,6 @@
 //! One configuration per process.
 
+use crate::agent::JoiningConfig;
 use crate::parts::{
     BrokerConfig, ClusterConfig, DatabaseConfig, HealthConfig, ManagementConfig, Slots,
     StagingConfig, WorkerLimits,
@@ -19,8 +20,11 @@ pub struct WebConfig {
     pub cluster: ClusterConfig,
     /// The database.
     pub database: DatabaseConfig,
-    /// The broker's management API, for the queue pages; read only.
+    /// The broker's management API: read for the queue pages, written when a server joins or is
+    /// deleted.
     pub management: ManagementConfig,
+    /// What servers that join are told; without it none can join.
+    pub joining: Option<JoiningConfig>,
     /// Disk that admission leaves free on a target, in bytes.
     #[serde(default = "reserve")]
     pub disk_reserve_bytes: u64,
@@ -118,6 +122,9 @@ pub struct MediaConfig {
     pub media_root: PathBuf,
     /// Names of the cluster.
     pub cluster: ClusterConfig,
+    /// The file with the server's private key, with which it proves to the master that it is
+    /// this server; without it no proof is given.
+    pub key_file: Option<PathBuf>,
 }
 
 /// `tourbus staging`: the embedded S3 server of the local stack.

@@ -46,6 +46,8 @@ pub struct Heartbeat {
 pub enum EventBody {
     /// The worker is alive.
     Heartbeat(Heartbeat),
+    /// A check of the broker: it says nothing, but that it could be published.
+    Checked,
     /// A try has begun.
     Started {
         /// The try.
@@ -102,6 +104,7 @@ impl EventBody {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Heartbeat(_) => "heartbeat",
+            Self::Checked => "checked",
             Self::Started { .. } => "started",
             Self::Progress { .. } => "progress",
             Self::Staged { .. } => "staged",
@@ -112,10 +115,10 @@ impl EventBody {
         }
     }
 
-    /// The try it is about; none for a heartbeat.
+    /// The try it is about; none for a heartbeat and a check.
     pub const fn step(&self) -> Option<&StepRef> {
         match self {
-            Self::Heartbeat(_) => None,
+            Self::Heartbeat(_) | Self::Checked => None,
             Self::Started { step }
             | Self::Progress { step, .. }
             | Self::Staged { step, .. }
@@ -126,10 +129,10 @@ impl EventBody {
         }
     }
 
-    /// What it means to the job; none for a heartbeat.
+    /// What it means to the job; none for a heartbeat and a check.
     pub fn into_input(self) -> Option<Input> {
         Some(match self {
-            Self::Heartbeat(_) => return None,
+            Self::Heartbeat(_) | Self::Checked => return None,
             Self::Started { step } => Input::Started(step),
             Self::Progress { step, bytes, totals } => Input::Progress { step, bytes, totals },
             Self::Staged { step, segment } => Input::Staged { step, segment },

@@ -32,6 +32,11 @@ pub fn manifest(job: JobId, epoch: u64, round: u32) -> String {
     format!("{MOVES_PREFIX}{job}/manifests/{epoch}-{round:03}.json")
 }
 
+/// The objects that a server's checks write, read and delete.
+pub fn checks_prefix(server: &Slug) -> String {
+    format!("checks/{server}/")
+}
+
 /// The direct exchange that the coordinator publishes work to.
 pub const WORK_EXCHANGE: &str = "tourbus.work";
 /// The topic exchange that workers publish events to.
