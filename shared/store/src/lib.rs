@@ -14,6 +14,7 @@ mod heartbeats;
 mod inputs;
 mod jobs;
 mod jobs_core;
+mod joining;
 mod migrate;
 mod moves;
 mod notify;
@@ -39,6 +40,10 @@ pub use error::StoreError;
 pub use heartbeats::{HeartbeatFrom, VoidTry};
 pub use inputs::{InputError, JOBS_PER_TRANSACTION_MAX, Outcome, Outcomes, Teller, Told};
 pub use jobs::{JobEventRow, JobGroup, JobQuery, JobRow, JobStepRow, NewestCursor};
+pub use joining::{
+    AGENT_SILENT_AFTER_S, AgentServer, CheckRow, CheckTarget, Enrolled, EnrolmentRow, JoinRefused,
+    JoinStart, Joining, Refusal, ServerChecks, Taken,
+};
 pub use moves::{MoveAnswer, MoveRequest, Once};
 pub use notify::{Changed, JobsListener, Listener};
 pub use outbox::{DueOrder, OutboxDepth, OutboxLease};

@@ -50,7 +50,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    async fn on(store: &Store, channel: &str) -> Result<Self, StoreError> {
+    pub(crate) async fn on(store: &Store, channel: &str) -> Result<Self, StoreError> {
         let mut inner = PgListener::connect_with(store.pool()).await?;
         inner.listen(channel).await?;
         Ok(Self { inner })
