@@ -82,6 +82,19 @@ impl Topology {
         topology
     }
 
+    /// The same with servers that have joined, each with `RabbitMQ`'s hash of its password; one
+    /// that is there already stays as it is.
+    #[must_use]
+    pub fn with_joined(self, joined: Vec<(Slug, String)>) -> Self {
+        joined.into_iter().fold(self, |topology, (slug, hash)| {
+            if topology.has_server(&slug) {
+                topology
+            } else {
+                topology.with_server(&slug, Password::Hash(hash))
+            }
+        })
+    }
+
     /// Whether it has this server.
     pub fn has_server(&self, slug: &Slug) -> bool {
         let name = server_user(slug);
