@@ -54,6 +54,7 @@ impl Coordinator {
                     told.push(one);
                     places.push(delivery);
                 }
+                Ok(Parsed::Checked) => others.push(delivery),
                 Err(why) => refused.push((delivery, why)),
             }
         }

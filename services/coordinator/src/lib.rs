@@ -10,6 +10,7 @@
 //! at once. While the database is away, events stay unacknowledged on their queue; while the
 //! broker is away, orders stay in the outbox.
 
+mod checks;
 mod error;
 mod events;
 mod gauges;
@@ -97,6 +98,8 @@ impl Coordinator {
         tasks.spawn(async move { this.sweep().await });
         let this = Arc::clone(self);
         tasks.spawn(async move { this.housekeep().await });
+        let this = Arc::clone(self);
+        tasks.spawn(async move { this.check_servers().await });
         let (this, health) = (Arc::clone(self), health.clone());
         tasks.spawn(async move { this.watch(health).await });
     }

@@ -4,7 +4,9 @@ use crate::{
     MediaError, answer,
     body::Pool,
     counters::Counters,
-    file, page,
+    file,
+    identity::Identity,
+    page,
     request_path::{self, Asked},
 };
 use axum::{Router, body::Body};
@@ -27,24 +29,20 @@ pub(crate) struct App {
     pub(crate) counters: Arc<Counters>,
     /// Buffers of streams.
     pub(crate) pool: Arc<Pool>,
-    identity: String,
+    identity: Identity,
     others: Router,
 }
 
 impl App {
     /// From the configuration; `others` answers what is no media path.
     pub(crate) fn new(config: &MediaConfig, others: Router) -> Result<Self, MediaError> {
-        let identity = serde_json::json!({
-            "server": config.server,
-            "version": env!("CARGO_PKG_VERSION"),
-        });
         Ok(Self {
             root: MediaRoot::new(&config.media_root),
             main_url: config.cluster.main_url.clone(),
             page_policy: page::policy(&config.cluster.main_domain)?,
             counters: Arc::new(Counters::new()),
             pool: Arc::default(),
-            identity: identity.to_string(),
+            identity: Identity::new(config)?,
             others,
         })
     }
@@ -65,7 +63,7 @@ impl App {
             ),
             None => match request.uri().path() {
                 "/" if get => self.front_door(),
-                "/.well-known/tourbus" if get => self.identity(),
+                "/.well-known/tourbus" if get => self.identity.answer(request.uri().query()),
                 page::STYLE_PATH if get => page::style(),
                 page::ICON_PATH if get => page::icon(),
                 _ => self.other(request).await,
@@ -82,12 +80,6 @@ impl App {
         if let Ok(main_url) = HeaderValue::from_str(&self.main_url) {
             response.headers_mut().insert(header::LOCATION, main_url);
         }
-        response
-    }
-
-    fn identity(&self) -> Response<Body> {
-        let mut response = answer::whole(StatusCode::OK, "application/json", self.identity.clone());
-        answer::set(&mut response, header::CACHE_CONTROL, "no-store");
         response
     }
 

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `/artists/{slug}` | the artist's page |
 //! | `/artists/{slug}/media/{path}` | a file of the artist's tree, whole or a range of it |
-//! | `/.well-known/tourbus` | which server this is |
+//! | `/.well-known/tourbus?nonce=…` | which server this is, and a proof of it |
 //! | `/healthz`, `/readyz`, `/metrics` | as on every process |
 //!
 //! Both artist paths answer 308 to the new home when the artist has moved away. Names that
@@ -22,6 +22,7 @@ mod body;
 mod conditions;
 mod counters;
 mod file;
+mod identity;
 mod kind;
 mod page;
 mod range;
@@ -52,6 +53,14 @@ pub enum MediaError {
     /// A second metrics recorder in one process.
     #[error("metrics: {0}")]
     Metrics(String),
+    /// The server's private key cannot be read.
+    #[error("key_file {path}: {message}")]
+    Key {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why not.
+        message: String,
+    },
     /// The main URL or domain cannot stand in a header.
     #[error("cluster.{key} cannot stand in an HTTP header: {value:?}")]
     Cluster {

@@ -9,6 +9,8 @@ use tourbus_store::{HeartbeatFrom, InputError, Teller, Told};
 pub(super) enum Parsed {
     Heartbeat(HeartbeatFrom),
     Told(Told),
+    /// It was published, which is all that it is for.
+    Checked,
 }
 
 /// Why an event goes to the dead letters.
@@ -43,6 +45,7 @@ fn read(body: &[u8], routing_key: &str) -> Result<Parsed, Refused> {
         (EventBody::Heartbeat(beat), _) => {
             Ok(Parsed::Heartbeat(HeartbeatFrom { server, worker, beat }))
         }
+        (EventBody::Checked, _) => Ok(Parsed::Checked),
         (body, Some(step)) => match body.into_input() {
             Some(input) => {
                 let by = Teller::Server(server);

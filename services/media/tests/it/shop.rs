@@ -57,6 +57,7 @@ impl Shop {
                 main_domain: "tourbus.localhost".to_owned(),
                 main_url: "http://tourbus.localhost:8080".to_owned(),
             },
+            key_file: None,
         };
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,0 +1,99 @@
+//! Talking to the master.
+
+use crate::state::Trouble;
+use chrono::Utc;
+use reqwest::Client;
+use serde::Deserialize;
+use std::time::Duration;
+use tourbus_http::ClientError;
+use tourbus_protocol::{
+    ServerKey,
+    agent::{Report, ReportAnswer, SignedReport},
+};
+
+/// Longest wait for an answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The master, by its URL.
+pub(crate) struct Master {
+    http: Client,
+    url: String,
+}
+
+/// What a report gave.
+pub(crate) enum Reported {
+    /// It was taken.
+    Taken {
+        /// The answer.
+        answer: Box<ReportAnswer>,
+        /// How far this server's clock is ahead of the master's, in seconds.
+        clock_ahead_s: f64,
+    },
+    /// The master has taken one with a higher number.
+    Replayed(Trouble),
+    /// It was not taken, or nobody answered.
+    Failed(Trouble),
+}
+
+/// The master's problem documents, as far as they are told on.
+#[derive(Deserialize)]
+struct Problem {
+    code: String,
+    detail: String,
+    #[serde(default)]
+    remedy: String,
+}
+
+impl Master {
+    pub(crate) fn new(url: &str) -> Result<Self, ClientError> {
+        let url = url.trim_end_matches('/').to_owned();
+        Ok(Self { http: tourbus_http::client(&url, None, TIMEOUT)?, url })
+    }
+
+    pub(crate) async fn report(&self, report: &Report, key: &ServerKey) -> Reported {
+        let signed = match SignedReport::new(report, key) {
+            Ok(signed) => signed,
+            Err(e) => return self.failed(&format!("the report cannot be written: {e}")),
+        };
+        let sent_at = Utc::now();
+        let sent = self.http.post(format!("{}/api/v1/agent/report", self.url)).json(&signed);
+        let answer = match sent.send().await {
+            Ok(answer) => answer,
+            Err(e) => return self.failed(&tourbus_http::why(e)),
+        };
+        let status = answer.status();
+        if status.is_success() {
+            let took = Utc::now() - sent_at;
+            return match answer.json::<ReportAnswer>().await {
+                Ok(answer) => {
+                    let ahead = (sent_at + took / 2) - answer.at;
+                    let clock_ahead_s = ahead.num_milliseconds() as f64 / 1000.0;
+                    Reported::Taken { answer: Box::new(answer), clock_ahead_s }
+                }
+                Err(e) => self.failed(&format!("the answer is not understood: {e}")),
+            };
+        }
+        match answer.json::<Problem>().await {
+            Ok(p) => {
+                let trouble = Trouble { cause: p.detail, remedy: p.remedy };
+                if p.code == "report_replayed" {
+                    Reported::Replayed(trouble)
+                } else {
+                    Reported::Failed(trouble)
+                }
+            }
+            Err(_) => self.failed(&format!("it answers {status}, which is no answer of a master")),
+        }
+    }
+
+    fn failed(&self, why: &str) -> Reported {
+        Reported::Failed(Trouble {
+            cause: format!("The master at {} cannot be reached: {why}.", self.url),
+            remedy: format!(
+                "On this server, `curl -v {}/readyz` shows more. Check its name service and \
+                 firewall, and that the master is up.",
+                self.url
+            ),
+        })
+    }
+}
