@@ -1,6 +1,11 @@
 //! What every handler shares.
 
-use crate::{auth::limiter::Limiter, feed::Feed, queues::Queues};
+use crate::{
+    auth::limiter::Limiter,
+    feed::Feed,
+    joining::{Joining, binary::OwnProgram},
+    queues::Queues,
+};
 use std::{ops::Deref, sync::Arc};
 use tokio_util::sync::CancellationToken;
 use tourbus_config::WebConfig;
@@ -22,6 +27,12 @@ pub struct Shared {
     pub queues: Queues,
     /// Sign-in attempts.
     pub limiter: Limiter,
+    /// What servers that join are told; none when none can.
+    pub joining: Option<Joining>,
+    /// Attempts to join.
+    pub join_limiter: Limiter,
+    /// This process's own program, for machines that join.
+    pub own_program: OwnProgram,
     /// Cancelled when the process is asked to stop: ends the streams.
     pub shutdown: CancellationToken,
 }

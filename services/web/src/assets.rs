@@ -34,6 +34,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "move.js" => JS,
         "selection.js" => JS,
         "batch.js" => JS,
+        "checks.js" => JS,
         "refresh.js" => JS,
         "format.js" => JS,
         "times.js" => JS,

@@ -1,10 +1,12 @@
 //! The web service: admin pages, JSON API, sign-in, front door.
 //!
 //! *Invariant:* it touches no media bytes and publishes no message: it reads and writes rows.
+//! Only when a server joins or goes does it change the broker, over the management API.
 //!
 //! | route | who | what |
 //! |---|---|---|
 //! | `/`, `/a/{slug}`, `/sign-in`, `/static/…` | everybody | browse, the front door, sign-in |
+//! | `/join.sh`, `/join/tourbus`, `/api/v1/join`, `/api/v1/agent/report` | servers | joining, reports |
 //! | `/healthz`, `/readyz`, `/metrics` | everybody | health |
 //! | `/move`, `/batches`, `/jobs`, `/servers`, `/queues`, `/audit` | signed in | pages |
 //! | `/api/v1/…` | token, or signed in | the JSON API; `/api/v1/openapi.json` describes it |
@@ -19,6 +21,7 @@ mod extract;
 mod feed;
 mod front_door;
 mod headers;
+mod joining;
 mod pages;
 mod problem;
 mod queues;

@@ -7,7 +7,9 @@ use crate::{
     auth::limiter::Limiter,
     count,
     feed::{self, Feed},
-    front_door, headers, pages,
+    front_door, headers,
+    joining::{self, Joining, binary::OwnProgram},
+    pages,
     queues::Queues,
 };
 use axum::{Router, http::StatusCode};
@@ -78,6 +80,9 @@ pub async fn run_on(
         store: store.clone(),
         feed: feed.clone(),
         limiter: Limiter::default(),
+        joining: Joining::new(&config),
+        join_limiter: Limiter::default(),
+        own_program: OwnProgram::default(),
         shutdown: shutdown.clone(),
         config,
     });
@@ -126,6 +131,7 @@ fn router(app: App) -> Router {
         .merge(api::router(&app))
         .merge(pages::router(&app))
         .merge(front_door::router().layer(axum::middleware::from_fn(pages::error::as_page)))
+        .merge(joining::router().layer(axum::middleware::from_fn(pages::error::as_page)))
         .merge(assets::router())
         .fallback(pages::error::no_page)
         .layer(answered_in_time)

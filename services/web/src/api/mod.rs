@@ -5,6 +5,7 @@ pub mod audit;
 pub mod batches;
 mod events;
 pub mod jobs;
+pub mod joining;
 pub mod moves;
 pub mod queues;
 pub mod servers;
@@ -59,6 +60,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(servers::list))
         .routes(routes!(servers::one))
         .routes(routes!(servers::release))
+        .routes(routes!(joining::enrol))
+        .routes(routes!(joining::checks, joining::run_checks))
         .routes(routes!(artists::list))
         .routes(routes!(artists::totals))
         .routes(routes!(artists::one))
@@ -80,14 +83,29 @@ fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(described()).nest("/api/v1", v1)
 }
 
-/// The OpenAPI document.
-pub fn openapi() -> OpenApi {
-    routes().split_for_parts().1
+/// For servers, which do not sign in: they have a token, or sign what they say.
+fn open_routes() -> OpenApiRouter<App> {
+    let v1 =
+        OpenApiRouter::new().routes(routes!(joining::join)).routes(routes!(joining::take_report));
+    OpenApiRouter::new().nest("/api/v1", v1)
 }
 
-/// Every route of the API, behind sign-in.
+/// The OpenAPI document.
+pub fn openapi() -> OpenApi {
+    documented().1
+}
+
+/// The routes behind sign-in, the document of all, the routes without sign-in.
+fn documented() -> (Router<App>, OpenApi, Router<App>) {
+    let (closed, mut document) = routes().split_for_parts();
+    let (open, more) = open_routes().split_for_parts();
+    document.merge(more);
+    (closed, document, open)
+}
+
+/// Every route of the API; all but those for servers are behind sign-in.
 pub fn router(app: &App) -> Router<App> {
-    let (router, document) = routes().split_for_parts();
+    let (router, document, open) = documented();
     let document = move || async move { Json(document) };
     router
         .route("/api/v1/openapi.json", get(document))
@@ -95,6 +113,7 @@ pub fn router(app: &App) -> Router<App> {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(crate::BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(app.clone(), crate::auth::guard::guard))
+        .merge(open.method_not_allowed_fallback(wrong_method))
 }
 
 async fn unknown(uri: Uri) -> Problem {

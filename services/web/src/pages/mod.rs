@@ -9,6 +9,7 @@ mod form;
 mod home;
 mod job;
 mod jobs;
+mod joining;
 mod move_artists;
 mod move_check;
 mod overview;
@@ -40,6 +41,10 @@ pub fn router(app: &App) -> Router<App> {
         .route("/jobs/{id}/express", post(job::express))
         .route("/servers", get(overview::servers))
         .route("/servers/{id}/release", post(overview::release))
+        .route("/servers/{id}", get(joining::page))
+        .route("/servers/{id}/enrolment", post(joining::enrol))
+        .route("/servers/{id}/checks", post(joining::run_checks))
+        .route("/servers/{id}/checks-part", get(joining::part))
         .route("/queues", get(overview::queues))
         .route("/audit", get(overview::audit))
         .route("/sign-out", post(sign_in::sign_out))

@@ -1,0 +1,72 @@
+//! Letting servers in: tokens, the answer to a server that joins, the program that it fetches.
+
+pub mod binary;
+pub mod enrol;
+pub mod let_in;
+pub mod report;
+pub mod script;
+
+use crate::problem::Problem;
+use axum::{Router, routing::get};
+use secrecy::ExposeSecret;
+use tourbus_config::{StagingConfig, WebConfig};
+use tourbus_protocol::agent::{Settings, StagingAccess};
+use tourbus_topology::Management;
+
+/// What servers that join are told, and how the broker is prepared for them.
+pub struct Joining {
+    /// The broker's management API.
+    pub management: Management,
+    /// Its virtual host.
+    pub vhost: String,
+    /// `host:port` of AMQP, as servers reach it.
+    pub broker_address: String,
+    /// What every server is told.
+    pub settings: Settings,
+    /// How long a token lives, in seconds.
+    pub token_ttl_s: u32,
+}
+
+impl Joining {
+    /// From web's configuration; none when servers cannot join.
+    pub fn new(config: &WebConfig) -> Option<Self> {
+        let joining = config.joining.as_ref()?;
+        let settings = Settings {
+            main_domain: config.cluster.main_domain.clone(),
+            main_url: config.cluster.main_url.clone(),
+            master_public_keys: joining.master_public_keys.clone(),
+            staging: staging_access(&joining.staging),
+        };
+        Some(Self {
+            management: Management::new(&config.management),
+            vhost: config.management.vhost.clone(),
+            broker_address: joining.broker_address.clone(),
+            settings,
+            token_ttl_s: joining.token_ttl_s,
+        })
+    }
+}
+
+fn staging_access(staging: &StagingConfig) -> StagingAccess {
+    StagingAccess {
+        endpoint: staging.endpoint.clone(),
+        region: staging.region.clone(),
+        bucket: staging.bucket.clone(),
+        prefix: staging.prefix.clone(),
+        access_key: staging.access_key.clone(),
+        secret_key: staging.secret_key.expose_secret().to_owned(),
+    }
+}
+
+/// 409: this master's configuration lets nobody in.
+pub fn not_set_up() -> Problem {
+    Problem::conflict("joining_not_set_up", "This master is not set up to let servers join.")
+        .remedy("Add the section [joining] to web's configuration, and restart web.")
+}
+
+/// `/join.sh` and `/join/tourbus`.
+pub fn router() -> Router<crate::app::App> {
+    Router::new()
+        .route("/join.sh", get(script::script))
+        .route("/join/tourbus", get(binary::download))
+}
