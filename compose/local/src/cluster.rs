@@ -127,7 +127,7 @@ impl Cluster {
         let servers = fill::servers(&store, &writer).await?;
         let url = format!("http://127.0.0.1:{}", spec.ports.web);
         let credentials = people::ensure(&store, dir.path(), &url, &secrets).await?;
-        fill::broker(&writer.topology_path(), &supervisor).await?;
+        fill::broker(&writer.topology_path(), &store, &supervisor).await?;
         if let Some(artists) = spec.demo_artists {
             fill::demo(&store, &servers, artists, &supervisor).await?;
         }

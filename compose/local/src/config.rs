@@ -3,11 +3,12 @@
 use crate::{ClusterSpec, Endpoints, LocalError, Secrets, ServerSpec};
 use serde_json::{Value, json};
 use std::{
+    fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
 use toml::Table;
-use tourbus_protocol::names;
+use tourbus_protocol::{ServerKey, names};
 use tourbus_supervisor::files;
 
 /// The coordinator's broker user.
@@ -74,7 +75,7 @@ impl Writer<'_> {
         let ports = &self.spec.ports;
         self.topology()?;
         let mut processes = vec![
-            self.process("web", "web".to_owned(), ports.web, &self.web())?,
+            self.process("web", "web".to_owned(), ports.web, &self.web()?)?,
             self.process(
                 "coordinator",
                 "coordinator".to_owned(),
@@ -82,8 +83,14 @@ impl Writer<'_> {
                 &self.coordinator(),
             )?,
         ];
+        let mut agents = Vec::new();
         for (at, server) in self.spec.servers.iter().enumerate() {
             let port = ports.media[at];
+            // Before media and agent, which read it.
+            self.server_key(server)?;
+            let agent = self.agent(server, ports.agents[at]);
+            let name = format!("agent-{}", server.slug);
+            agents.push(self.process("agent", name, ports.agents[at], &agent)?);
             let name = format!("media-{}", server.slug);
             processes.push(self.process("media", name, port, &self.media(server, port))?);
             for (n, &port) in ports.workers[at].iter().enumerate() {
@@ -91,6 +98,7 @@ impl Writer<'_> {
                 processes.push(self.process("worker", server.worker_process(n), port, &config)?);
             }
         }
+        processes.extend(agents);
         Ok(processes)
     }
 
@@ -129,17 +137,23 @@ impl Writer<'_> {
             "management": self.management(),
             "coordinator": { "user": COORDINATOR_USER, "password": coordinator },
             "servers": servers,
+            "database": { "url": self.endpoints().database.url() },
         });
         write(&self.topology_path(), &settings)
     }
 
-    fn web(&self) -> Value {
-        json!({
+    fn web(&self) -> Result<Value, LocalError> {
+        Ok(json!({
             "listen": loopback(self.spec.ports.web),
             "cluster": self.cluster(),
             "database": { "url": self.endpoints().database.url() },
             "management": self.management(),
-        })
+            "joining": {
+                "broker_address": self.endpoints().broker.address,
+                "master_public_keys": [self.secrets.public_key()?],
+                "staging": self.endpoints().staging,
+            },
+        }))
     }
 
     fn coordinator(&self) -> Value {
@@ -158,6 +172,21 @@ impl Writer<'_> {
             "listen": loopback(port),
             "media_root": self.media_root(server),
             "cluster": self.cluster(),
+            "key_file": self.key_file(server),
+        })
+    }
+
+    fn agent(&self, server: &ServerSpec, port: u16) -> Value {
+        json!({
+            "server": server.slug,
+            // By address: our own processes need no name service.
+            "master_url": format!("http://{}", loopback(self.spec.ports.web)),
+            "key_file": self.key_file(server),
+            "state_dir": self.server_dir(server).join("agent"),
+            "media_root": self.media_root(server),
+            "health": { "listen": loopback(port) },
+            "broker": self.broker(&names::broker_user(&server.slug)),
+            "staging": self.endpoints().staging,
         })
     }
 
@@ -175,7 +204,32 @@ impl Writer<'_> {
 
     /// The media root of a server.
     pub fn media_root(&self, server: &ServerSpec) -> PathBuf {
-        self.data.join("servers").join(server.slug.as_str()).join("media")
+        self.server_dir(server).join("media")
+    }
+
+    fn server_dir(&self, server: &ServerSpec) -> PathBuf {
+        self.data.join("servers").join(server.slug.as_str())
+    }
+
+    fn key_file(&self, server: &ServerSpec) -> PathBuf {
+        self.server_dir(server).join("server.key")
+    }
+
+    /// The server's own key, made with the first look.
+    pub fn server_key(&self, server: &ServerSpec) -> Result<ServerKey, LocalError> {
+        let path = self.key_file(server);
+        let damaged = |message: String| LocalError::Damaged { path: path.clone(), message };
+        match fs::read_to_string(&path) {
+            Ok(text) => ServerKey::from_hex(&text).map_err(|e| damaged(e.to_string())),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                files::make_dir(&self.server_dir(server))?;
+                let secret = rand::random::<[u8; 32]>();
+                let text = format!("{}\n", hex::encode(secret));
+                files::write_atomic(&path, text.as_bytes(), 0o600)?;
+                Ok(ServerKey::from_bytes(&secret))
+            }
+            Err(e) => Err(LocalError::io("read", &path)(e)),
+        }
     }
 
     fn cluster(&self) -> Value {

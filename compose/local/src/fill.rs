@@ -27,11 +27,16 @@ pub async fn connect(endpoint: &DatabaseEndpoint) -> Result<Store, LocalError> {
 }
 
 /// Declares exchanges, queues, users and permissions.
-pub async fn broker(config: &Path, supervisor: &Supervisor) -> Result<(), LocalError> {
+pub async fn broker(
+    config: &Path,
+    store: &Store,
+    supervisor: &Supervisor,
+) -> Result<(), LocalError> {
     let config: TopologyConfig =
         tourbus_config::load(config).map_err(|e| LocalError::Topology(e.to_string()))?;
     let api = Management::new(&config.management);
     let changes = Topology::new(&config)
+        .with_joined(store.joined_servers().await?)
         .declare(&api)
         .await
         .map_err(|e| LocalError::Topology(e.to_string()))?;
@@ -84,6 +89,7 @@ pub async fn servers(store: &Store, writer: &Writer<'_>) -> Result<Vec<ServerVie
             is_default: at == 0,
         };
         let id = store.ensure_server(new).await?;
+        store.set_server_key(id, &writer.server_key(server)?.public_key_hex()).await?;
         let media_root = writer.media_root(server);
         files::make_dir(&media_root)?;
         let media_address = (Ipv4Addr::LOCALHOST, port).into();

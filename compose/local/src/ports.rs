@@ -78,12 +78,14 @@ pub struct ClusterPorts {
     pub coordinator: u16,
     /// Health and metrics of each server's workers.
     pub workers: Vec<Vec<u16>>,
+    /// Health and metrics of each server's agent.
+    pub agents: Vec<u16>,
     #[allow(dead_code, reason = "held, not read")]
     lease: Option<PortLease>,
 }
 
 impl ClusterPorts {
-    /// From a first port on: web, media, coordinator, workers.
+    /// From a first port on: web, media, coordinator, workers, agents.
     pub fn following(base: u16, servers: &[ServerSpec]) -> Self {
         Self::laid_out(base, base + 1 + servers.len() as u16, servers)
     }
@@ -91,7 +93,7 @@ impl ClusterPorts {
     /// Free ports, kept from other stacks of this user for as long as this value lives.
     pub fn free(servers: &[ServerSpec]) -> Result<Self, LocalError> {
         let workers: usize = servers.iter().map(|s| s.workers).sum();
-        let lease = PortLease::take((2 + servers.len() + workers) as u16)?;
+        let lease = PortLease::take((2 + 2 * servers.len() + workers) as u16)?;
         let ports = Self::following(lease.port(0), servers);
         Ok(Self { lease: Some(lease), ..ports })
     }
@@ -107,6 +109,7 @@ impl ClusterPorts {
             media: (1..=servers.len() as u16).map(|n| base + n).collect(),
             coordinator,
             workers: servers.iter().map(|s| (0..s.workers).map(|_| take()).collect()).collect(),
+            agents: servers.iter().map(|_| take()).collect(),
             lease: None,
         }
     }
@@ -121,6 +124,9 @@ impl ClusterPorts {
         for (server, ports) in servers.iter().zip(&self.workers) {
             let name = |(n, port): (usize, &u16)| (server.worker_process(n), *port);
             named.extend(ports.iter().enumerate().map(name));
+        }
+        for (server, port) in servers.iter().zip(&self.agents) {
+            named.push((format!("agent-{}", server.slug), *port));
         }
         check(named)
     }
@@ -137,7 +143,7 @@ pub struct Ports {
 
 impl Ports {
     /// From a first port on: web, media per server, the seven of the real parts, coordinator,
-    /// workers. What `tourbus up` uses.
+    /// workers, agents. What `tourbus up` uses.
     pub fn following(base: u16, servers: &[ServerSpec]) -> Result<Self, LocalError> {
         let all = Self::count(servers);
         if base == 0 || usize::from(base) + all > usize::from(u16::MAX) {
@@ -164,7 +170,7 @@ impl Ports {
 
     fn count(servers: &[ServerSpec]) -> usize {
         let workers: usize = servers.iter().map(|s| s.workers).sum();
-        2 + servers.len() + usize::from(INFRA) + workers
+        2 + 2 * servers.len() + usize::from(INFRA) + workers
     }
 }
 
@@ -193,7 +199,8 @@ mod tests {
         all.extend([ports.cluster.web, ports.cluster.coordinator]);
         all.extend(&ports.cluster.media);
         all.extend(ports.cluster.workers.iter().flatten());
-        assert_eq!(all, (8080..8080 + 15).collect());
+        all.extend(&ports.cluster.agents);
+        assert_eq!(all, (8080..8080 + 17).collect());
         assert_eq!(ports.cluster.media, [8081, 8082]);
     }
 

@@ -1,12 +1,19 @@
 //! The command line.
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use std::{net::IpAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 use tourbus_domain::Slug;
 use tourbus_store::Role;
 
 /// The password of `tourbus account ensure`.
 pub const PASSWORD: &str = "TOURBUS_ACCOUNT_PASSWORD";
+/// The enrolment token of `tourbus join`.
+pub const TOKEN: &str = "TOURBUS_TOKEN";
+/// Where a joined server is kept.
+const SERVER_DIR: &str = "/var/lib/tourbus";
 /// The token of `tourbus account ensure`.
 pub const API_TOKEN: &str = "TOURBUS_ACCOUNT_API_TOKEN";
 
@@ -26,9 +33,11 @@ pub enum Command {
     Migrate(ConfigFile),
     /// Show, declare or check the broker's exchanges, lanes, policies and permissions
     Topology(Topology),
-    /// Make servers known to the cluster
+    /// Make servers known to the cluster; run one that has joined
     #[command(subcommand)]
     Server(Server),
+    /// Join this machine to a cluster; the master's page of the new server has the command
+    Join(Join),
     /// Make accounts
     #[command(subcommand)]
     Account(Account),
@@ -40,6 +49,44 @@ pub enum Command {
 pub enum Server {
     /// Make a server known, or bring the one with this slug up to date
     Ensure(EnsureServer),
+    /// Run media, workers and agent of the server that has joined from a directory
+    Run(RunServer),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct RunServer {
+    /// Where everything of the server is kept
+    #[arg(long, value_name = "DIR", default_value = SERVER_DIR)]
+    pub dir: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Join {
+    /// Base URL of the master
+    #[arg(long, value_name = "URL")]
+    pub master: String,
+    /// Where everything of this server is kept
+    #[arg(long, value_name = "DIR", default_value = SERVER_DIR)]
+    pub dir: PathBuf,
+    /// Where artists' files are kept; `media` in DIR by default
+    #[arg(long, value_name = "DIR")]
+    pub media_root: Option<PathBuf>,
+    /// Where the media service listens; the port of the server's URL by default
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// How many workers run; one by default
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub workers: Option<u8>,
+    /// Run here and now rather than as a systemd unit
+    #[arg(long)]
+    pub foreground: bool,
+    /// Let the token and the answer travel unencrypted beyond this machine
+    #[arg(long)]
+    pub allow_plaintext: bool,
+    /// The enrolment token; only from the environment (or standard input), where other users
+    /// cannot see it
+    #[arg(skip = std::env::var(TOKEN).ok())]
+    pub token: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -98,6 +145,8 @@ pub enum Service {
     Worker(ConfigFile),
     /// Serves the artists of one server
     Media(ConfigFile),
+    /// Reports to the master for one server, runs its checks, takes its settings
+    Agent(ConfigFile),
     /// The embedded S3 server of the local stack
     Staging(ConfigFile),
 }

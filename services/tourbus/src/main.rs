@@ -1,6 +1,7 @@
 //! One binary, every role.
 
 mod args;
+mod joining;
 mod operate;
 mod people;
 mod serve;
@@ -29,6 +30,8 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
             Command::Up(options) => operate::up(options).await,
             Command::Migrate(file) => operate::migrate(&file.config).await,
             Command::Topology(topology) => operate::topology(topology).await,
+            Command::Join(options) => joining::join(options).await,
+            Command::Server(Server::Run(options)) => joining::run(options).await,
             Command::Server(Server::Ensure(server)) => people::ensure_server(server).await,
             Command::Account(Account::Ensure(account)) => people::ensure_account(account).await,
             Command::Service(service) => serve::run(service).await,

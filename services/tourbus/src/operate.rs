@@ -40,7 +40,7 @@ pub async fn topology(command: args::Topology) -> anyhow::Result<ExitCode> {
     let (TopologyAction::Show(file) | TopologyAction::Declare(file) | TopologyAction::Doctor(file)) =
         &command.action;
     let config: TopologyConfig = tourbus_config::load(&file.config)?;
-    let topology = Topology::new(&config);
+    let topology = with_joined(Topology::new(&config), &config).await?;
     let api = Management::new(&config.management);
     let differs = match command.action {
         TopologyAction::Show(_) => {
@@ -59,6 +59,16 @@ pub async fn topology(command: args::Topology) -> anyhow::Result<ExitCode> {
         }
     };
     Ok(if differs { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The same with the servers that have joined, if the configuration says where the database is.
+/// Servers of the file keep their passwords.
+async fn with_joined(topology: Topology, config: &TopologyConfig) -> anyhow::Result<Topology> {
+    let Some(database) = &config.database else { return Ok(topology) };
+    let store = Store::connect(database).await?;
+    let joined = store.joined_servers().await;
+    store.close().await;
+    Ok(topology.with_joined(joined?))
 }
 
 fn list<T: std::fmt::Display>(items: &[T], none: &str) {

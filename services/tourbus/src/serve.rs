@@ -12,6 +12,10 @@ pub async fn run(service: Service) -> anyhow::Result<ExitCode> {
             let config = read(&file.config)?;
             tourbus_media::run(config, shutdown).await.context("the media service stopped")?;
         }
+        Service::Agent(file) => {
+            let config = read(&file.config)?;
+            tourbus_agent::run(config, shutdown).await.context("the agent stopped")?;
+        }
         Service::Staging(file) => {
             let config = read(&file.config)?;
             tourbus_staging_server::run(config, shutdown)

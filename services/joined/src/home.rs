@@ -1,0 +1,185 @@
+//! The directory of a joined server.
+
+use crate::JoinedError;
+use rand::Rng;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io,
+    net::SocketAddr,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+use tourbus_protocol::{
+    ServerKey,
+    agent::{BrokerAccess, Identity, Settings},
+};
+use tourbus_supervisor::files;
+
+/// What was answered and asked for: `join.json`.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Joined {
+    /// Base URL of the master.
+    pub(crate) master_url: String,
+    /// SHA-256 of the token that was used, hex: another token means joining anew.
+    pub(crate) token_sha256: String,
+    /// Who this server is.
+    pub(crate) server: Identity,
+    /// Its access to the broker.
+    pub(crate) broker: BrokerAccess,
+    /// Where the media root is.
+    pub(crate) media_root: PathBuf,
+    /// Where the media service listens.
+    pub(crate) listen: SocketAddr,
+    /// How many workers run.
+    pub(crate) workers: u8,
+}
+
+/// The directory itself, absolute.
+#[derive(Debug, Clone)]
+pub(crate) struct Home {
+    dir: PathBuf,
+}
+
+impl Home {
+    /// At this path; nothing is made.
+    pub(crate) fn at(dir: &Path) -> Result<Self, JoinedError> {
+        let dir = std::path::absolute(dir).map_err(JoinedError::io("find", dir))?;
+        Ok(Self { dir })
+    }
+
+    /// Makes what must be there, for nobody else's eyes.
+    pub(crate) fn prepare(&self) -> Result<(), JoinedError> {
+        for dir in [self.dir.clone(), self.configs(), self.agent()] {
+            fs::create_dir_all(&dir).map_err(JoinedError::io("make", &dir))?;
+            let private = fs::Permissions::from_mode(0o700);
+            fs::set_permissions(&dir, private).map_err(JoinedError::io("close", &dir))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn configs(&self) -> PathBuf {
+        self.dir.join("config")
+    }
+
+    pub(crate) fn agent(&self) -> PathBuf {
+        self.dir.join("agent")
+    }
+
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.dir.join("server.key")
+    }
+
+    pub(crate) fn settings_file(&self) -> PathBuf {
+        self.dir.join("settings.json")
+    }
+
+    fn join_file(&self) -> PathBuf {
+        self.dir.join("join.json")
+    }
+
+    pub(crate) fn processes_file(&self) -> PathBuf {
+        self.dir.join("processes.json")
+    }
+
+    pub(crate) fn media(&self) -> PathBuf {
+        self.dir.join("media")
+    }
+
+    /// The server's key, made with the first look.
+    pub(crate) fn key(&self) -> Result<ServerKey, JoinedError> {
+        let path = self.key_file();
+        match fs::read_to_string(&path) {
+            Ok(text) => ServerKey::from_hex(&text)
+                .map_err(|e| JoinedError::Damaged { path, message: e.to_string() }),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                let mut secret = [0; 32];
+                rand::rng().fill(&mut secret);
+                let text = format!("{}\n", hex::encode(secret));
+                files::write_atomic(&path, text.as_bytes(), 0o600)?;
+                Ok(ServerKey::from_bytes(&secret))
+            }
+            Err(e) => Err(JoinedError::io("read", path)(e)),
+        }
+    }
+
+    /// What the master answered; none before it has.
+    pub(crate) fn joined(&self) -> Result<Option<Joined>, JoinedError> {
+        read(&self.join_file())
+    }
+
+    pub(crate) fn settings(&self) -> Result<Option<Settings>, JoinedError> {
+        read(&self.settings_file())
+    }
+
+    /// Keeps both; `join.json` last, for with it this server has joined.
+    pub(crate) fn keep(&self, joined: &Joined, settings: &Settings) -> Result<(), JoinedError> {
+        files::write_json(&self.settings_file(), settings, 0o600)?;
+        self.keep_joined(joined)
+    }
+
+    pub(crate) fn keep_joined(&self, joined: &Joined) -> Result<(), JoinedError> {
+        Ok(files::write_json(&self.join_file(), joined, 0o600)?)
+    }
+
+    /// Makes this process the only one that runs this server, while the file is held.
+    pub(crate) fn lock(&self) -> Result<File, JoinedError> {
+        let path = self.dir.join("lock");
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(JoinedError::io("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(JoinedError::Running(self.dir.clone())),
+            Err(TryLockError::Error(e)) => Err(JoinedError::io("lock", path)(e)),
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, JoinedError> {
+    let damaged = |e: serde_json::Error| JoinedError::Damaged {
+        path: path.to_owned(),
+        message: e.to_string(),
+    };
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(damaged),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(JoinedError::io("read", path)(e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_private_and_stays_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(&dir.path().join("deep/er")).unwrap();
+        home.prepare().unwrap();
+        let key = home.key().unwrap().public_key_hex();
+        assert_eq!(home.key().unwrap().public_key_hex(), key);
+        let mode = |p: &Path| fs::metadata(p).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&home.key_file()), 0o600);
+        assert_eq!(mode(home.path()), 0o700);
+        assert!(home.joined().unwrap().is_none());
+    }
+
+    #[test]
+    fn only_one_process_runs_a_server() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path()).unwrap();
+        let held = home.lock().unwrap();
+        assert!(matches!(home.lock(), Err(JoinedError::Running(_))));
+        drop(held);
+        home.lock().unwrap();
+    }
+}
