@@ -387,6 +387,12 @@ impl Cluster {
         tourbus_config::load(self.inner.config_path(process).unwrap()).unwrap()
     }
 
+    /// What should be on the broker, as far as files say it.
+    pub fn topology_config(&self) -> tourbus_config::TopologyConfig {
+        let web = self.inner.config_path("web").unwrap();
+        tourbus_config::load(&web.with_file_name("topology.toml")).unwrap()
+    }
+
     /// The broker's management API.
     pub fn management_url(&self) -> &str {
         &self.endpoints.broker.management_url

@@ -7,6 +7,7 @@ mod broker;
 mod browser;
 mod faults;
 mod house;
+mod joining;
 mod listeners;
 mod lock_and_key;
 mod moves;

@@ -17,7 +17,10 @@ use tourbus_local::{Ports, ServerSpec, find_tourbus};
 use tourbus_tests::wait;
 
 const PATIENCE: Duration = Duration::from_secs(90);
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 15] = [
+    "agent-master",
+    "agent-server2",
+    "agent-server3",
     "coordinator",
     "epmd",
     "media-master",

@@ -50,6 +50,7 @@ impl Web {
                 user: "none".into(),
                 password: SecretString::from("none"),
             },
+            joining: None,
             disk_reserve_bytes: 0,
             offline_after_s: 60,
         };

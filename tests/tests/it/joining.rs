@@ -1,0 +1,342 @@
+//! Servers that join from outside: the printed command, the checks, and who is not let in.
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+use tourbus_config::WebConfig;
+use tourbus_domain::{ServerId, Slug};
+use tourbus_protocol::{
+    ServerKey,
+    agent::{Report, SignedReport},
+    names,
+};
+use tourbus_store::NewServer;
+use tourbus_tests::{support::Cluster, tree, wait};
+use tourbus_topology::{Management, Topology, remove_server};
+
+/// Longest wait for a check, a join or a move.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A server that is known, and has not joined yet. Its slug is no other test's: broker users
+/// belong to the whole broker.
+struct Newcomer {
+    id: ServerId,
+    slug: Slug,
+}
+
+impl Newcomer {
+    async fn create(cluster: &Cluster) -> Self {
+        let slug: Slug =
+            format!("j{}", &uuid::Uuid::new_v4().simple().to_string()[..10]).parse().unwrap();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let server = NewServer {
+            id: ServerId::new(),
+            slug: slug.clone(),
+            name: format!("Newcomer {slug}"),
+            ip: Ipv4Addr::LOCALHOST.into(),
+            url: format!("http://{slug}.tourbus.localhost:{}", port.port()),
+            is_master: false,
+            is_default: false,
+        };
+        let id = cluster.store().ensure_server(server).await.unwrap();
+        Self { id, slug }
+    }
+
+    /// The answer to a wish for a token.
+    async fn enrol(&self, cluster: &Cluster) -> Value {
+        let path = format!("/servers/{}/enrolment", self.id);
+        let (status, answer) = cluster.api.post(&path, &json!({})).await.unwrap();
+        assert_eq!(status, 201, "{answer}");
+        answer
+    }
+
+    async fn checks(&self, cluster: &Cluster) -> Value {
+        cluster.api.get(&format!("/servers/{}/checks", self.id)).await.unwrap()
+    }
+
+    async fn until_checks(&self, cluster: &Cluster, what: &str, done: impl Fn(&Value) -> bool) {
+        let look = || self.checks(cluster);
+        wait::until(what, PATIENCE, look, |checks: &Value| done(checks)).await;
+    }
+
+    /// Lanes of this server that stand on the broker.
+    async fn lanes(&self, cluster: &Cluster) -> Vec<String> {
+        let (api, vhost) = management(cluster);
+        let mine = names::lane_queue(&self.slug, tourbus_domain::Lane::Export);
+        let prefix = mine.trim_end_matches("export").to_owned();
+        let all = api.queues(&vhost).await.unwrap();
+        all.into_iter().filter(|q| q.starts_with(&prefix)).collect()
+    }
+
+    /// Removes what the whole broker would keep of it.
+    async fn forget(&self, cluster: &Cluster) {
+        let (api, vhost) = management(cluster);
+        remove_server(&api, &vhost, &self.slug).await.unwrap();
+    }
+}
+
+fn management(cluster: &Cluster) -> (Management, String) {
+    let config: WebConfig = cluster.config_of("web");
+    (Management::new(&config.management), config.management.vhost)
+}
+
+/// The check of this name, in an answer.
+fn check<'a>(checks: &'a Value, name: &str) -> &'a Value {
+    let all = checks["checks"].as_array().unwrap();
+    all.iter().find(|c| c["name"] == name).unwrap()
+}
+
+fn all_green(checks: &Value) -> bool {
+    checks["checks"].as_array().unwrap().iter().all(|c| c["state"] == "green")
+}
+
+/// The printed command, run as the new machine would: in a directory of its own, without sudo.
+struct Installation {
+    child: Child,
+    dir: PathBuf,
+    output: PathBuf,
+}
+
+impl Installation {
+    fn run(command: &str, root: &Path) -> Self {
+        let (dir, bin) = (root.join("server"), root.join("tourbus"));
+        let (before, after) = command.split_once("| sudo ").unwrap();
+        let token = after.strip_suffix(" sh").unwrap();
+        let text = format!(
+            "{before}| TOURBUS_BIN={} {token} sh -s -- --foreground --dir {}",
+            bin.display(),
+            dir.display()
+        );
+        let output = root.join("output");
+        let log = fs::File::create(&output).unwrap();
+        let child = Command::new("sh")
+            .args(["-c", &text])
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { child, dir, output }
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(&self.output).unwrap()
+    }
+
+    async fn until_said(&self, text: &str) {
+        let look = || async { self.said() };
+        wait::until(text, PATIENCE, look, |said: &String| said.contains(text)).await;
+    }
+
+    /// As Ctrl-C does; must end by itself.
+    async fn stop(mut self) {
+        self.signal(Signal::TERM);
+        let mut ended = None;
+        let look = || {
+            ended = self.child.try_wait().unwrap();
+            let ended = ended.is_some();
+            async move { ended }
+        };
+        wait::until("the installation to stop", PATIENCE, look, |ended| *ended).await;
+    }
+
+    fn signal(&self, signal: Signal) {
+        let group = Pid::from_raw(self.child.id() as i32).unwrap();
+        // It may be gone already.
+        kill_process_group(group, signal).ok();
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+#[tokio::test]
+async fn a_server_joins_is_mended_and_takes_artists() {
+    let cluster = Cluster::start("joining").await;
+    let newcomer = Newcomer::create(&cluster).await;
+    let checks = newcomer.checks(&cluster).await;
+    assert_eq!(check(&checks, "broker")["state"], "pending", "{checks}");
+    let root = tempfile::tempdir().unwrap();
+    // Where the media root will be, there is a file: not even root can write into that.
+    let media = root.path().join("server/media");
+    fs::create_dir(root.path().join("server")).unwrap();
+    fs::write(&media, b"in the way").unwrap();
+
+    let enrolment = newcomer.enrol(&cluster).await;
+    let token = enrolment["token"].as_str().unwrap();
+    let installation = Installation::run(enrolment["command"].as_str().unwrap(), root.path());
+    newcomer
+        .until_checks(&cluster, "every check but the media root's", |checks| {
+            let state = |name| check(checks, name)["state"].as_str().unwrap().to_owned();
+            state("media_root") == "red"
+                && ["agent", "version", "clock", "broker", "staging", "url", "ip"]
+                    .iter()
+                    .all(|name| state(name) == "green")
+        })
+        .await;
+    let red = newcomer.checks(&cluster).await;
+    let red = check(&red, "media_root").clone();
+    let (cause, remedy) = (red["cause"].as_str().unwrap(), red["remedy"].as_str().unwrap());
+    assert!(cause.contains(media.to_str().unwrap()), "{red}");
+    installation.until_said(remedy).await;
+    assert!(!installation.said().contains(token), "the token was printed");
+
+    // The remedy is followed to the letter.
+    let command = remedy.split('`').nth(1).unwrap();
+    let mended = Command::new("sh").args(["-c", command]).status().unwrap();
+    assert!(mended.success(), "{command}");
+    let again = format!("/servers/{}/checks", newcomer.id);
+    let (status, answer) = cluster.api.post(&again, &json!({})).await.unwrap();
+    assert_eq!((status, &check(&answer, "media_root")["state"]), (202, &json!("pending")));
+    newcomer.until_checks(&cluster, "all checks green", all_green).await;
+    installation.until_said("All checks are green").await;
+
+    let artist =
+        cluster.add_artist("server2", |at| fs::write(at.join("song.mp3"), b"a song")).await;
+    let before = cluster.snapshot("server2", &artist);
+    let (ids, target) = ([artist.id.to_string()], newcomer.id.to_string());
+    // Its worker could not start before; it is tried again with growing pauses.
+    let state = || async { cluster.api.get(&format!("/servers/{target}")).await.unwrap() };
+    wait::until("its worker", PATIENCE, state, |server| server["state"] == "online").await;
+    let answer = cluster.api.move_artists(&ids, &target).await.unwrap();
+    cluster.wait_batch(answer["batch_id"].as_str().unwrap(), PATIENCE).await;
+    let seen = cluster.api.get(&format!("/artists/{}", artist.id)).await.unwrap();
+    assert_eq!(seen["server_id"], target, "{seen}");
+    let arrived = tree::snapshot(&installation.dir.join("media").join(&ids[0])).unwrap();
+    assert_eq!(arrived, before);
+    assert_eq!(cluster.hear(&artist, "song.mp3").await.unwrap(), b"a song");
+
+    for name in ["server.key", "join.json", "settings.json", "agent/state.json"] {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(installation.dir.join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    installation.stop().await;
+    newcomer.forget(&cluster).await;
+    cluster.finish().await;
+}
+
+/// What a server says that asks to be let in.
+fn asks(token: &str, key: &ServerKey) -> Value {
+    json!({
+        "token": token, "public_key": key.public_key_hex(),
+        "version": env!("CARGO_PKG_VERSION"), "at": chrono::Utc::now(),
+    })
+}
+
+fn key(seed: u8) -> ServerKey {
+    ServerKey::from_bytes(&[seed; 32])
+}
+
+async fn refused(cluster: &Cluster, ask: &Value) -> String {
+    let (status, answer) = cluster.api.post("/join", ask).await.unwrap();
+    assert!((400..500).contains(&status), "{status} {answer}");
+    for part in ["detail", "remedy"] {
+        assert!(!answer[part].as_str().unwrap_or("").is_empty(), "{answer}");
+    }
+    answer["code"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_token_lets_one_server_in_once_and_nothing_half_made_stays() {
+    let cluster = Cluster::start("tokens").await;
+    let newcomer = Newcomer::create(&cluster).await;
+    let token = |answer: Value| answer["token"].as_str().unwrap().to_owned();
+    let first = token(newcomer.enrol(&cluster).await);
+    let second = token(newcomer.enrol(&cluster).await);
+    assert_eq!(refused(&cluster, &asks("tbj_nobody", &key(1))).await, "token_unknown");
+    assert_eq!(refused(&cluster, &asks(&first, &key(1))).await, "token_replaced");
+    let mut odd = asks(&second, &key(1));
+    odd["version"] = json!("9.9.9");
+    assert_eq!(refused(&cluster, &odd).await, "incompatible_version");
+    let mut late = asks(&second, &key(1));
+    late["at"] = json!(chrono::Utc::now() - chrono::TimeDelta::minutes(7));
+    assert_eq!(refused(&cluster, &late).await, "clock_off");
+    assert_eq!(newcomer.lanes(&cluster).await, [""; 0]);
+    assert_eq!(newcomer.checks(&cluster).await["joined_at"], Value::Null);
+
+    let let_in = async |key: &ServerKey| {
+        let (status, answer) = cluster.api.post("/join", &asks(&second, key)).await.unwrap();
+        assert_eq!(status, 200, "{answer}");
+        answer["broker"]["password"].as_str().unwrap().to_owned()
+    };
+    // A lost answer strands nobody: the same server may ask again.
+    let password = let_in(&key(1)).await;
+    assert_ne!(let_in(&key(1)).await, password);
+    assert_eq!(refused(&cluster, &asks(&second, &key(2))).await, "token_used");
+    assert_eq!(newcomer.lanes(&cluster).await.len(), 6);
+    cluster.store().enrol(newcomer.id, "tbj_spent", 0, "a test").await.unwrap();
+    assert_eq!(refused(&cluster, &asks("tbj_spent", &key(1))).await, "token_expired");
+
+    let config = cluster.topology_config();
+    let joined = cluster.store().joined_servers().await.unwrap();
+    let (api, _) = management(&cluster);
+    let differences = Topology::new(&config).with_joined(joined).doctor(&api).await.unwrap();
+    assert_eq!(differences, []);
+
+    let mut code = String::new();
+    for _ in 0..20 {
+        code = refused(&cluster, &asks("tbj_guess", &key(3))).await;
+        if code == "too_many_attempts" {
+            break;
+        }
+    }
+    assert_eq!(code, "too_many_attempts");
+    newcomer.forget(&cluster).await;
+    cluster.finish().await;
+}
+
+#[tokio::test]
+async fn only_the_servers_own_new_reports_are_taken() {
+    let cluster = Cluster::start("reports").await;
+    let newcomer = Newcomer::create(&cluster).await;
+    let report = |seq: u64| Report {
+        server: newcomer.slug.clone(),
+        seq,
+        at: chrono::Utc::now(),
+        version: "0.0.0".to_owned(),
+        checks: Vec::new(),
+        settings: Some("of yesterday".to_owned()),
+    };
+    let send = async |signed: &SignedReport| {
+        let body = serde_json::to_value(signed).unwrap();
+        let (status, answer) = cluster.api.post("/agent/report", &body).await.unwrap();
+        (status, answer)
+    };
+    let signed = |seq, by: &ServerKey| SignedReport::new(&report(seq), by).unwrap();
+    assert_eq!(send(&signed(1, &key(1))).await.1["code"], "not_joined");
+    let enrolment = newcomer.enrol(&cluster).await;
+    let ask = asks(enrolment["token"].as_str().unwrap(), &key(1));
+    assert_eq!(cluster.api.post("/join", &ask).await.unwrap().0, 200);
+
+    let (status, answer) = send(&signed(5, &key(1))).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["checks_wanted"], true);
+    assert!(answer["settings"]["staging"]["secret_key"].is_string(), "settings had changed");
+    for seq in [5, 4] {
+        assert_eq!(send(&signed(seq, &key(1))).await.1["code"], "report_replayed", "{seq}");
+    }
+    assert_eq!(send(&signed(6, &key(2))).await.1["code"], "wrong_signature");
+    let mut altered = signed(6, &key(1));
+    altered.report = altered.report.replace("\"seq\":6", "\"seq\":7");
+    assert_eq!(send(&altered).await.1["code"], "wrong_signature");
+    let mut as_another = signed(6, &key(1));
+    as_another.server = "server2".parse().unwrap();
+    assert_eq!(send(&as_another).await.1["code"], "wrong_signature");
+    as_another.server = "nobody".parse().unwrap();
+    assert_eq!(send(&as_another).await.1["code"], "unknown_server");
+    assert_eq!(send(&signed(6, &key(1))).await.0, 200);
+    newcomer.forget(&cluster).await;
+    cluster.finish().await;
+}
