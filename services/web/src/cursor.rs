@@ -2,8 +2,9 @@
 
 use crate::problem::Problem;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use tourbus_store::NewestCursor;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -58,10 +59,24 @@ pub fn pack(value: &impl Serialize) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).unwrap_or_default())
 }
 
-/// Unpacks a cursor that [`pack`] made.
+/// Unpacks a cursor that [`pack`] made. One that somebody has made up is refused here: the
+/// database would not take a NUL.
 pub fn unpack<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok();
-    bytes.and_then(|b| serde_json::from_slice(&b).ok()).ok_or_else(bad_cursor)
+    let value = || {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let value: Value = serde_json::from_slice(&bytes).ok()?;
+        (!has_nul(&value)).then_some(value)
+    };
+    value().and_then(|v| serde_json::from_value(v).ok()).ok_or_else(bad_cursor)
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(map) => map.values().any(has_nul),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// A cursor that is none of ours, or of another list.
@@ -77,6 +92,9 @@ struct Newest {
     id: Uuid,
 }
 
+/// Years in which rows are made; the database knows fewer than a cursor can name.
+const YEARS: std::ops::RangeInclusive<i32> = 2000..=9999;
+
 /// A cursor of a list that has the newest first.
 pub fn pack_newest(created_at: DateTime<Utc>, id: Uuid) -> String {
     pack(&Newest { at: created_at, id })
@@ -85,6 +103,9 @@ pub fn pack_newest(created_at: DateTime<Utc>, id: Uuid) -> String {
 /// See [`pack_newest`].
 pub fn unpack_newest(text: Option<&str>) -> Result<Option<NewestCursor>, Problem> {
     let unpacked = text.map(unpack::<Newest>).transpose()?;
+    if unpacked.as_ref().is_some_and(|c| !YEARS.contains(&c.at.year())) {
+        return Err(bad_cursor());
+    }
     Ok(unpacked.map(|c| NewestCursor { created_at: c.at, id: c.id }))
 }
 
@@ -108,6 +129,16 @@ mod tests {
         assert_eq!((back.created_at, back.id), (at, id));
         for bad in ["", "x", "e30", "%%%"] {
             assert_eq!(unpack_newest(Some(bad)).unwrap_err().code, "bad_cursor");
+        }
+    }
+
+    #[test]
+    fn what_the_database_would_not_take_is_refused() {
+        let packed = pack(&serde_json::json!({"a": ["x\0"]}));
+        assert_eq!(unpack::<Value>(&packed).unwrap_err().code, "bad_cursor");
+        for at in ["+262000-01-01T00:00:00Z", "-0044-03-15T00:00:00Z"] {
+            let packed = pack(&serde_json::json!({"at": at, "id": Uuid::nil()}));
+            assert_eq!(unpack_newest(Some(&packed)).unwrap_err().code, "bad_cursor", "{at}");
         }
     }
 }
