@@ -33,12 +33,22 @@ pub struct JobError {
     /// Where: the file, relative to the artist's tree (escaped), if one file is to blame.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// How to mend it.
+    /// How to mend it: whole sentences, each with its full stop; empty if nothing is to be done.
     pub remedy: String,
 }
 
+/// The text with a full stop at its end, unless it is empty or ends a sentence already.
+pub fn full_stop(text: impl Into<String>) -> String {
+    let mut text = text.into();
+    if !text.is_empty() && !text.ends_with(['.', '!', '?', '…']) {
+        text.push('.');
+    }
+    text
+}
+
 impl JobError {
-    /// An error of a class; add the file with [`JobError::at`].
+    /// An error of a class; add the file with [`JobError::at`]. The remedy's last full stop may
+    /// be left out.
     pub fn new(
         class: ErrorClass,
         code: impl Into<String>,
@@ -50,7 +60,7 @@ impl JobError {
             code: code.into(),
             message: message.into(),
             path: None,
-            remedy: remedy.into(),
+            remedy: full_stop(remedy),
         }
     }
 
@@ -77,5 +87,18 @@ impl fmt::Display for JobError {
             write!(f, ". {}", self.remedy)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remedy_is_whole_sentences() {
+        let remedy = |text| JobError::new(ErrorClass::Permanent, "x", "it broke", text).remedy;
+        assert_eq!(remedy("Mend it, then retry"), "Mend it, then retry.");
+        assert_eq!(remedy("Mend it."), "Mend it.");
+        assert_eq!(remedy(""), "");
     }
 }

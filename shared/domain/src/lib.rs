@@ -16,7 +16,7 @@ pub mod step;
 
 pub use admission::{Candidate, Refusal, TargetRoom, admit};
 pub use backoff::Backoff;
-pub use error::{ErrorClass, JobError};
+pub use error::{ErrorClass, JobError, full_stop};
 pub use ids::{ArtistId, BatchId, Epoch, JobId, ServerId, Slug, SlugError};
 pub use lane::Lane;
 pub use move_job::{Effect, Input, MoveJob, Totals};

@@ -80,12 +80,30 @@ pub enum Trigger {
 
 /// A transition that the diagram does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a move that is {state} cannot take {trigger:?}")]
+#[error("a move that is {state} cannot {}", .trigger.verb())]
 pub struct IllegalTransition {
     /// Where the move stood.
     pub state: MoveState,
     /// What was asked of it.
     pub trigger: Trigger,
+}
+
+impl Trigger {
+    /// What a move does that takes it, as a verb: for messages.
+    const fn verb(self) -> &'static str {
+        match self {
+            Self::Started => "begin",
+            Self::Copied | Self::FreezeExpired => "go on to the final sync",
+            Self::Synced => "go on to the cutover",
+            Self::CutOver => "change its home server",
+            Self::Retired => "end as moved",
+            Self::Abort => "be undone",
+            Self::RolledBack { .. } => "end as undone",
+            Self::RollbackFailed => "get stuck",
+            Self::RollbackRetried => "be undone again",
+            Self::Retry => "be tried again",
+        }
+    }
 }
 
 impl MoveState {

@@ -107,15 +107,54 @@ pub enum Ask {
     Express,
 }
 
-fn refused(error: InputError, id: JobId) -> Problem {
+/// Why this cannot be asked of a job in this state, and what can be done instead.
+const fn why_not(what: Ask, state: MoveState) -> (&'static str, &'static str) {
+    use MoveState as S;
+    match (what, state) {
+        (Ask::Cancel, S::Retiring) => (
+            "It cannot be cancelled any more: the new server has already taken over.",
+            "Let it finish; then move the artist back if you want to.",
+        ),
+        (Ask::Cancel, S::Succeeded) => (
+            "It cannot be cancelled any more: the artist has moved.",
+            "Move the artist back if you want to.",
+        ),
+        (Ask::Cancel, S::Failed | S::Cancelled) => (
+            "There is nothing to cancel: the move has ended, and everything is undone.",
+            "The artist is where it was, and free.",
+        ),
+        (Ask::Cancel, S::Stuck) => (
+            "There is nothing to cancel: the move has ended, and undoing it has failed.",
+            "Mend what the job's error names, then retry: that undoes the rest.",
+        ),
+        (Ask::Cancel, _) => ("It cannot be cancelled now.", "Look at the job again."),
+        (Ask::Express, S::Copying | S::Syncing | S::Cutover | S::Retiring) => (
+            "Only a move that still waits can be expedited; this one is moving already.",
+            "There is nothing to do: it no longer waits.",
+        ),
+        (Ask::Express, _) => (
+            "Only a move that still waits can be expedited; this one has ended or is being undone.",
+            "Retry it, or queue a new move, with priority express.",
+        ),
+        (Ask::Retry, S::Succeeded) => (
+            "Only a move that failed, was cancelled or got stuck can be retried; this one \
+             succeeded.",
+            "Queue a new move to move the artist again.",
+        ),
+        (Ask::Retry, _) => (
+            "Only a move that failed, was cancelled or got stuck can be retried; this one has not \
+             ended.",
+            "Wait until it has ended, or cancel it first.",
+        ),
+    }
+}
+
+fn refused(error: InputError, id: JobId, what: Ask) -> Problem {
     match error {
         InputError::UnknownJob => Problem::not_found("job", id),
         InputError::Illegal(e) => {
-            let state = e.state;
-            Problem::conflict("wrong_state", format!("The job is {state}: {e}.")).remedy(
-                "Cancel works before the cutover is complete, express while the job is queued, \
-                 retry after it has failed, was cancelled or got stuck.",
-            )
+            let (detail, remedy) = why_not(what, e.state);
+            Problem::conflict("wrong_state", detail).remedy(remedy)
         }
         InputError::ArtistHeld => Problem::conflict("artist_held", "Another job holds the artist.")
             .remedy("Wait for it, or cancel it first."),
@@ -140,7 +179,7 @@ pub async fn ask(app: &App, actor: &Actor, id: JobId, what: Ask) -> Result<(), P
         Ask::Retry => app.store.retry_job(id, by).await,
         Ask::Express => app.store.express_job(id, by).await,
     };
-    answer?.map_err(|e| refused(e, id))?;
+    answer?.map_err(|e| refused(e, id, what))?;
     Ok(())
 }
 
@@ -184,4 +223,36 @@ pub async fn express(
 ) -> Result<Json<JobDetail>, Problem> {
     ask(&app, &actor, id, Ask::Express).await?;
     read(&app, id).await.map(Json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tourbus_domain::IllegalTransition;
+
+    #[test]
+    fn a_refusal_speaks_of_the_artist_and_not_of_our_states() {
+        for state in MoveState::ALL {
+            for (what, trigger) in [
+                (Ask::Cancel, tourbus_domain::Trigger::Abort),
+                (Ask::Express, tourbus_domain::Trigger::Started),
+                (Ask::Retry, tourbus_domain::Trigger::Retry),
+            ] {
+                let error = InputError::Illegal(IllegalTransition { state, trigger });
+                let problem = refused(error, JobId::new(), what);
+                for text in [&problem.detail, &problem.remedy] {
+                    assert!(text.ends_with('.'), "{text}");
+                    for word in ["retiring", "syncing", "cutover", "rolling", "Abort", "Started"] {
+                        assert!(!text.contains(word), "{state} {what:?}: {text}");
+                    }
+                }
+            }
+        }
+        let late = InputError::Illegal(IllegalTransition {
+            state: MoveState::Retiring,
+            trigger: tourbus_domain::Trigger::Abort,
+        });
+        let problem = refused(late, JobId::new(), Ask::Cancel);
+        assert!(problem.detail.contains("the new server has already taken over"));
+    }
 }
