@@ -4,7 +4,8 @@ import { bytes, count } from "./format.js";
 import { Selection } from "./selection.js";
 
 const DEBOUNCE_MS = 150;
-const SHOWN_REFUSALS = 200;
+// Names of one reason; the rest is counted.
+const SHOWN_NAMES = 30;
 const $ = (id) => document.getElementById(id);
 const [filterForm, moveForm, box] = [$("filter-form"), $("move-form"), $("artists")];
 const selection = new Selection();
@@ -220,38 +221,41 @@ function freshKey() {
   return [...random].map((b) => b.toString(16).padStart(2, "0")).join("");
 }
 
-const nameOf = (id) =>
-  rows().find((tr) => tr.dataset.id === id)?.dataset.name;
+const make = (tag, text) => {
+  const element = document.createElement(tag);
+  element.textContent = text;
+  return element;
+};
+
+// One reason: how many, what to do, and who, as far as that can be read.
+function reasonItem(reason, refused) {
+  const who = refused.filter((r) => r.reason === reason.reason);
+  const names = who.slice(0, SHOWN_NAMES).map((r) => r.name ?? r.artist_id).join(", ");
+  const more = who.length > SHOWN_NAMES ? ` and ${count(who.length - SHOWN_NAMES)} more` : "";
+  const li = document.createElement("li");
+  li.append(make("strong", `${reason.summary}.`));
+  if (reason.reason !== "already_there") li.append(` ${reason.detail}`);
+  const small = make("small", `${names}${more}`);
+  small.className = "quiet";
+  li.append(small);
+  return li;
+}
 
 async function confirmRefusals(result) {
   const dialog = $("refusals");
-  const n = result.refused.length;
-  $("refusals-title").textContent =
-    `${count(n)} ${n === 1 ? "artist" : "artists"} cannot move`;
-  $("refusals-text").textContent = result.accepted
-    ? `The other ${count(result.accepted)} can.`
-    : "Nobody of your choice can move there.";
-  const shown = result.refused.slice(0, SHOWN_REFUSALS);
-  const names = await Promise.all(shown.map(async (r) => {
-    if (nameOf(r.artist_id)) return nameOf(r.artist_id);
-    if (shown.length > 20) return r.artist_id;
-    const answer = await fetch(`/api/v1/artists/${r.artist_id}`);
-    return answer.ok ? (await answer.json()).name : r.artist_id;
-  }));
-  const items = shown.map((r, i) => {
-    const [li, strong] = [document.createElement("li"), document.createElement("strong")];
-    strong.textContent = names[i];
-    li.append(strong, ` ${r.detail}`);
-    return li;
-  });
-  if (n > shown.length) {
-    const more = document.createElement("li");
-    more.textContent = `and ${count(n - shown.length)} more`;
-    items.push(more);
-  }
-  $("refusals-list").replaceChildren(...items);
-  $("refusals-go").hidden = result.accepted === 0;
-  $("refusals-go").textContent = `Move the other ${count(result.accepted)}`;
+  const [go, n] = [result.accepted, result.refused.length];
+  // Those who are there already are no trouble.
+  const calm = result.refused_reasons.every((r) => r.reason === "already_there");
+  const artists = (k) => `${count(k)} ${k === 1 ? "artist" : "artists"}`;
+  $("refusals-title").textContent = calm
+    ? (go ? `Move ${artists(go)}?` : "They all live there already")
+    : `${artists(n)} cannot move`;
+  $("refusals-text").textContent = go
+    ? (calm ? "" : `The other ${count(go)} can.`)
+    : (calm ? "There is nothing to move." : "Nobody of your choice can move there.");
+  $("refusals-list").replaceChildren(...result.refused_reasons.map((r) => reasonItem(r, result.refused)));
+  $("refusals-go").hidden = go === 0;
+  $("refusals-go").textContent = `Move ${artists(go)}`;
   dialog.returnValue = "back";
   dialog.showModal();
   await new Promise((done) => dialog.addEventListener("close", done, { once: true }));

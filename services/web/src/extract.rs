@@ -3,6 +3,7 @@
 use crate::problem::Problem;
 use axum::{
     Json,
+    body::Bytes,
     extract::{
         FromRequest, FromRequestParts, Path, Query, Request,
         rejection::{JsonRejection, QueryRejection},
@@ -13,17 +14,64 @@ use serde::de::DeserializeOwned;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// A JSON body.
+/// A JSON object as body.
 pub struct Body<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        Json::<T>::from_request(request, state)
-            .await
-            .map(|Json(v)| Self(v))
-            .map_err(|e| body_problem(&e))
+        let (parts, bytes) = read(request, state).await?;
+        object(parts, bytes, state).await.map(Self)
+    }
+}
+
+/// A JSON object as body, or none: then the default.
+pub struct BodyOr<T>(pub T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for BodyOr<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, bytes) = read(request, state).await?;
+        if matches!(bytes.trim_ascii(), b"" | b"null") {
+            return Ok(Self(T::default()));
+        }
+        object(parts, bytes, state).await.map(Self)
+    }
+}
+
+async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<(Parts, Bytes), Problem> {
+    let (parts, body) = request.into_parts();
+    let request = Request::from_parts(parts.clone(), body);
+    let bytes = Bytes::from_request(request, state).await;
+    let bytes = bytes.map_err(|e| unread(e.status(), e.body_text()))?;
+    Ok((parts, bytes))
+}
+
+async fn object<T: DeserializeOwned, S: Send + Sync>(
+    parts: Parts,
+    bytes: Bytes,
+    state: &S,
+) -> Result<T, Problem> {
+    // A list of the fields' values in their order would do for serde.
+    let is_object = bytes.trim_ascii_start().starts_with(b"{");
+    let request = Request::from_parts(parts, bytes.into());
+    let read = Json::<T>::from_request(request, state).await;
+    if !is_object && matches!(read, Ok(_) | Err(JsonRejection::JsonDataError(_))) {
+        let detail = "The request's body is JSON, but not an object.";
+        return Err(Problem::unprocessable("wrong_json", detail).remedy("Send one JSON object."));
+    }
+    read.map(|Json(value)| value).map_err(|e| body_problem(&e))
+}
+
+fn unread(status: StatusCode, text: String) -> Problem {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        Problem::new(status, "too_large", "The request is too large")
+            .detail(format!("A request may have {} bytes.", crate::BODY_BYTES_MAX))
+            .remedy("Use a selector instead of ids, or split the request.")
+    } else {
+        Problem::bad_request("unreadable_body", text).remedy("Send the request again.")
     }
 }
 
@@ -40,12 +88,7 @@ fn body_problem(rejection: &JsonRejection) -> Problem {
                 .detail("The request has a body of another type, or of none.")
                 .remedy("Send `Content-Type: application/json`.")
         }
-        _ if status == StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(status, "too_large", "The request is too large")
-                .detail(format!("A request may have {} bytes.", crate::BODY_BYTES_MAX))
-                .remedy("Use a selector instead of ids, or split the request.")
-        }
-        _ => Problem::bad_request("unreadable_body", text),
+        _ => unread(status, text),
     }
 }
 

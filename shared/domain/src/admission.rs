@@ -59,7 +59,9 @@ impl Refusal {
                 "The target's free disk, less what running moves have reserved, is too small; \
                  free some space or choose another server."
             }
-            Self::UnknownServer => "No server has this id; it may have been deleted.",
+            Self::UnknownServer => {
+                "No server has the target's id; it may have been deleted. Choose another server."
+            }
             Self::ServerInactive => {
                 "The target is not active; set Server Active to yes, or choose another server."
             }
@@ -75,6 +77,27 @@ impl Refusal {
             Self::SourceOffline => {
                 "No worker of the artist's home server has reported lately; start one there first."
             }
+        }
+    }
+}
+
+impl Refusal {
+    /// What it means for so many artists, without a full stop: `47 already live on Server3`.
+    pub fn tell(self, artists: u64, target: &str) -> String {
+        let one = artists == 1;
+        let (is, live) = if one { ("is", "lives") } else { ("are", "live") };
+        match self {
+            Self::UnknownArtist => format!("{artists} {is} not known here"),
+            Self::AlreadyThere => format!("{artists} already {live} on {target}"),
+            Self::AlreadyMoving => format!("{artists} {is} being moved by another job"),
+            Self::NotEnoughSpace => {
+                format!("{artists} {} no room on {target}", if one { "has" } else { "have" })
+            }
+            Self::UnknownServer => format!("{artists} cannot move: there is no such server"),
+            Self::ServerInactive => format!("{artists} cannot move: {target} is not active"),
+            Self::ServerDraining => format!("{artists} cannot move: {target} is being drained"),
+            Self::ServerOffline => format!("{artists} cannot move: {target} is offline"),
+            Self::SourceOffline => format!("{artists} {live} on a server that is offline"),
         }
     }
 }

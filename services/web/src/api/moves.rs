@@ -13,6 +13,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
 use tourbus_domain::{ArtistId, Refusal, ServerId};
 use tourbus_store::{Matching, MoveAnswer, MoveRequest, Once};
 use utoipa::ToSchema;
@@ -74,10 +75,25 @@ pub struct MoveBody {
 pub struct Refused {
     /// The artist.
     pub artist_id: Uuid,
+    /// Its name; null if there is no such artist.
+    pub name: Option<String>,
     /// Stable name: `unknown_artist`, `already_there`, `already_moving`, `not_enough_space`,
     /// `unknown_server`, `server_inactive`, `server_draining`, `server_offline`, `server_quarantined` or
     /// `source_offline`.
     pub reason: &'static str,
+    /// What it means and what to do.
+    pub detail: &'static str,
+}
+
+/// How many artists are not moved for one reason.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RefusedReason {
+    /// Stable name, as in `refused`.
+    pub reason: &'static str,
+    /// How many artists.
+    pub artists: u64,
+    /// For people: `47 already live on Server3`.
+    pub summary: String,
     /// What it means and what to do.
     pub detail: &'static str,
 }
@@ -91,12 +107,28 @@ pub struct MoveResult {
     pub accepted: u64,
     /// The others.
     pub refused: Vec<Refused>,
+    /// The others, added up; the most frequent reason first.
+    pub refused_reasons: Vec<RefusedReason>,
 }
 
-impl From<MoveAnswer> for MoveResult {
-    fn from(answer: MoveAnswer) -> Self {
+impl MoveResult {
+    /// With names for people: of the artists that are refused, and of the target.
+    fn new(answer: MoveAnswer, names: &HashMap<Uuid, String>, target: &str) -> Self {
+        let mut counts: BTreeMap<Refusal, u64> = BTreeMap::new();
+        for (_, refusal) in &answer.refused {
+            *counts.entry(*refusal).or_default() += 1;
+        }
+        let reason = |(refusal, artists): (Refusal, u64)| RefusedReason {
+            reason: refusal.as_str(),
+            artists,
+            summary: refusal.tell(artists, target),
+            detail: refusal.explain(),
+        };
+        let mut refused_reasons: Vec<_> = counts.into_iter().map(reason).collect();
+        refused_reasons.sort_by_key(|r| std::cmp::Reverse(r.artists));
         let refused = |(id, reason): (ArtistId, Refusal)| Refused {
             artist_id: id.0,
+            name: names.get(&id.0).cloned(),
             reason: reason.as_str(),
             detail: reason.explain(),
         };
@@ -104,8 +136,19 @@ impl From<MoveAnswer> for MoveResult {
             batch_id: answer.batch_id.map(|id| id.0),
             accepted: answer.accepted,
             refused: answer.refused.into_iter().map(refused).collect(),
+            refused_reasons,
         }
     }
+}
+
+async fn told(app: &App, answer: MoveAnswer, target: ServerId) -> Result<MoveResult, Problem> {
+    let ids: Vec<ArtistId> = answer.refused.iter().map(|(id, _)| *id).collect();
+    if ids.is_empty() {
+        return Ok(MoveResult::new(answer, &HashMap::new(), ""));
+    }
+    let names = app.store.artist_names(&ids).await?.into_iter().collect();
+    let target = app.store.server(target).await?.map_or_else(String::new, |s| s.name);
+    Ok(MoveResult::new(answer, &names, &target))
 }
 
 fn too_many() -> Problem {
@@ -114,9 +157,15 @@ fn too_many() -> Problem {
 }
 
 async fn resolve(app: &App, body: &MoveBody) -> Result<Vec<ArtistId>, Problem> {
-    let ids = match (&body.artist_ids, &body.selector) {
+    let ids: Vec<ArtistId> = match (&body.artist_ids, &body.selector) {
         (Some(ids), None) => ids.iter().copied().map(ArtistId).collect(),
-        (None, Some(selector)) => app.store.artist_ids(&matching(selector)?, ARTISTS_MAX).await?,
+        (None, Some(selector)) => {
+            let ids = app.store.artist_ids(&matching(selector)?, ARTISTS_MAX).await?;
+            if ids.is_empty() {
+                return Err(nobody_matches(app, selector).await?);
+            }
+            ids
+        }
         _ => {
             return Err(Problem::unprocessable(
                 "which_artists",
@@ -126,11 +175,24 @@ async fn resolve(app: &App, body: &MoveBody) -> Result<Vec<ArtistId>, Problem> {
         }
     };
     match ids.len() {
-        0 => Err(Problem::unprocessable("no_artists", "The request means no artist.")
+        0 => Err(Problem::unprocessable("no_artists", "`artist_ids` is empty.")
             .remedy("Select at least one artist.")),
         n if n > ARTISTS_MAX as usize => Err(too_many()),
         _ => Ok(ids),
     }
+}
+
+/// Why a selector means nobody.
+async fn nobody_matches(app: &App, selector: &Selector) -> Result<Problem, Problem> {
+    if let Some(id) = selector.server_id
+        && app.store.server(ServerId(id)).await?.is_none()
+    {
+        let detail = format!("No server has the id {id}, which `selector.server_id` names.");
+        return Ok(Problem::unprocessable("no_such_server", detail)
+            .remedy("Use an id of GET /api/v1/servers, or leave it out for every server."));
+    }
+    Ok(Problem::unprocessable("no_artists", "No artist matches the selector.")
+        .remedy("Widen it: a shorter `filter`, another `server_id`, fewer `except_ids`."))
 }
 
 /// What a selector means to the database.
@@ -166,12 +228,13 @@ pub async fn submit(
         offline_after_s: app.config.offline_after_s,
     };
     let Some(key) = key.filter(|_| !body.dry_run) else {
-        return Ok(app.store.enqueue_moves(&request).await?.into());
+        let answer = app.store.enqueue_moves(&request).await?;
+        return told(app, answer, request.target).await;
     };
     let text = serde_json::to_vec(body)
         .map_err(|e| Problem::unprocessable("not_hashable", e.to_string()))?;
     match app.store.enqueue_moves_once(&request, key, &Sha256::digest(&text)).await? {
-        Once::Fresh(answer) | Once::Replayed(answer) => Ok(answer.into()),
+        Once::Fresh(answer) | Once::Replayed(answer) => told(app, answer, request.target).await,
         Once::Conflict => Err(Problem::unprocessable(
             "idempotency_key_reused",
             "This Idempotency-Key was used before, for another request.",

@@ -6,7 +6,7 @@ use super::{
     show,
 };
 use crate::{
-    api::moves::{self, MoveBody, MoveResult, Priority, Refused, Selector},
+    api::moves::{self, MoveBody, MoveResult, Priority, Refused, RefusedReason, Selector},
     app::App,
     auth::Actor,
     problem::Problem,
@@ -17,15 +17,19 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use sha2::{Digest, Sha256};
-use tourbus_domain::{ArtistId, ServerId};
+use tourbus_domain::{Refusal, ServerId};
 use uuid::Uuid;
 
-/// Refusals that are listed; the rest is counted.
-const REFUSALS_SHOWN: usize = 200;
+/// Names that are listed for one reason; the rest is counted.
+const NAMES_SHOWN: usize = 30;
 
-struct RefusedLine {
-    name: String,
+/// One reason, and whom it concerns.
+struct ReasonLine {
+    summary: String,
+    /// What to do; empty where there is nothing to do.
     detail: &'static str,
+    names: String,
+    more: usize,
 }
 
 #[derive(Template)]
@@ -35,9 +39,10 @@ struct CheckPage {
     target: String,
     accepted: u64,
     accepted_text: String,
-    refused: Vec<RefusedLine>,
+    reasons: Vec<ReasonLine>,
     refused_total: String,
-    refused_more: usize,
+    /// All that is refused is there already.
+    calm: bool,
     /// The form again, to be sent for real.
     fields: Vec<(&'static str, String)>,
     /// It was for real, and nothing could be moved.
@@ -83,9 +88,8 @@ pub async fn submit(
     if let Some(batch) = result.batch_id {
         return Ok(Redirect::to(&format!("/batches/{batch}")).into_response());
     }
-    let names = names(&app, &result.refused).await?;
     let target = app.store.server(ServerId(body.target_server_id)).await?;
-    html(&check_page(&actor, &body, &result, &names, target.map(|s| s.name), !dry_run))
+    html(&check_page(&actor, &body, &result, target.map(|s| s.name), !dry_run))
 }
 
 /// The same form sent twice moves once; going back and choosing otherwise is another request.
@@ -95,34 +99,36 @@ fn key(fields: &Fields, body: &MoveBody) -> Option<String> {
     Some(format!("{form}-{}", hex::encode(&Sha256::digest(&text)[..16])))
 }
 
-async fn names(app: &App, refused: &[Refused]) -> Result<Vec<(Uuid, String)>, Problem> {
-    let ids: Vec<ArtistId> =
-        refused.iter().take(REFUSALS_SHOWN).map(|r| ArtistId(r.artist_id)).collect();
-    let rows = app.store.artists_by_ids(&ids).await?;
-    Ok(rows.into_iter().map(|a| (a.id, a.name)).collect())
+/// What the artists that are already there are called, as a reason.
+const THERE: &str = Refusal::AlreadyThere.as_str();
+
+fn reason_line(reason: &RefusedReason, refused: &[Refused]) -> ReasonLine {
+    let who: Vec<&Refused> = refused.iter().filter(|r| r.reason == reason.reason).collect();
+    let name = |r: &&Refused| r.name.clone().unwrap_or_else(|| r.artist_id.to_string());
+    let names: Vec<String> = who.iter().take(NAMES_SHOWN).map(name).collect();
+    ReasonLine {
+        summary: reason.summary.clone(),
+        detail: if reason.reason == THERE { "" } else { reason.detail },
+        names: names.join(", "),
+        more: who.len().saturating_sub(NAMES_SHOWN),
+    }
 }
 
 fn check_page(
     actor: &Actor,
     body: &MoveBody,
     result: &MoveResult,
-    names: &[(Uuid, String)],
     target: Option<String>,
     tried: bool,
 ) -> CheckPage {
-    let total = result.refused.len();
-    let line = |r: &Refused| {
-        let name = names.iter().find(|(id, _)| *id == r.artist_id).map(|(_, name)| name.clone());
-        RefusedLine { name: name.unwrap_or_else(|| r.artist_id.to_string()), detail: r.detail }
-    };
     CheckPage {
         chrome: Chrome::of(actor, "move", "Check before moving"),
         target: target.unwrap_or_else(|| "an unknown server".to_owned()),
         accepted: result.accepted,
         accepted_text: show::count(result.accepted as i64),
-        refused: result.refused.iter().take(REFUSALS_SHOWN).map(line).collect(),
-        refused_total: show::count(total as i64),
-        refused_more: total.saturating_sub(REFUSALS_SHOWN),
+        reasons: result.refused_reasons.iter().map(|r| reason_line(r, &result.refused)).collect(),
+        refused_total: show::count(result.refused.len() as i64),
+        calm: result.refused_reasons.iter().all(|r| r.reason == THERE),
         fields: again(body),
         tried,
     }

@@ -191,6 +191,13 @@ impl Store {
         Ok(sql.build_query_as().fetch_all(self.pool()).await?)
     }
 
+    /// The names of these artists, in no particular order.
+    pub async fn artist_names(&self, ids: &[ArtistId]) -> Result<Vec<(Uuid, String)>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let sql = "SELECT id, name FROM artists WHERE id = ANY($1)";
+        Ok(sqlx::query_as(sql).bind(ids).fetch_all(self.pool()).await?)
+    }
+
     /// An artist's songs after a position, in order.
     pub async fn songs(
         &self,
