@@ -55,6 +55,8 @@ fmt: cargo ## Format the code
 
 .PHONY: doctor
 doctor: ## How the broker of the running stack differs from what it should be
+	@if [ ! -e "$(DATA_DIR)/config/topology.toml" ] || flock -n "$(DATA_DIR)/lock" true; then \
+		echo "no stack runs on $(DATA_DIR): start the stack with \`make run\` first" >&2; exit 1; fi
 	@$(TOURBUS) topology doctor --config $(DATA_DIR)/config/topology.toml
 
 .PHONY: clean-data

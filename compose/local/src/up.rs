@@ -45,7 +45,9 @@ pub async fn up(
         Ok(None) => Ok(()),
         Err(e) => Err(e),
     };
-    supervisor.say("tourbus", "stopping; press Ctrl-C again to kill everything at once");
+    if !supervisor.names().is_empty() {
+        supervisor.say("tourbus", "stopping; press Ctrl-C again to kill everything at once");
+    }
     let stopped = stop(&supervisor, &kill).await;
     started.and(stopped)
 }

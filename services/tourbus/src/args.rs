@@ -17,6 +17,16 @@ const SERVER_DIR: &str = "/var/lib/tourbus";
 /// The token of `tourbus account ensure`.
 pub const API_TOKEN: &str = "TOURBUS_ACCOUNT_API_TOKEN";
 
+/// The first port of `tourbus up`.
+const HTTP_PORT: &str = "TOURBUS_HTTP_PORT";
+
+/// A port. Says where a wrong one may come from: an error of clap's names the option only.
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
+        format!("a port is a number from 1 to 65535; give one in {HTTP_PORT} or with --http-port")
+    })
+}
+
 /// Moves artists between the servers of a music community.
 #[derive(Debug, Parser)]
 #[command(name = "tourbus", version)]
@@ -180,7 +190,7 @@ pub struct Up {
     #[arg(long, value_name = "DIR", env = "TOURBUS_DATA_DIR", default_value = ".data")]
     pub data_dir: PathBuf,
     /// The first port; the others follow it
-    #[arg(long, value_name = "PORT", env = "TOURBUS_HTTP_PORT", default_value_t = 8080)]
+    #[arg(long, value_name = "PORT", env = HTTP_PORT, default_value_t = 8080, value_parser = port)]
     pub http_port: u16,
     /// Workers of each server
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
@@ -191,4 +201,18 @@ pub struct Up {
     /// Make no artists
     #[arg(long)]
     pub no_demo: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_port_is_told_with_the_variable_that_may_hold_it() {
+        for wrong in ["abc", "0", "65536", ""] {
+            let error = Args::try_parse_from(["tourbus", "up", "--http-port", wrong]).unwrap_err();
+            assert!(error.to_string().contains(HTTP_PORT), "{error}");
+        }
+        assert!(Args::try_parse_from(["tourbus", "up", "--http-port", "18080"]).is_ok());
+    }
 }

@@ -165,11 +165,12 @@ fn second_stack_is_refused(up: &Up) {
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(1));
-        String::from_utf8(output.stderr).unwrap()
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
     };
     let same_data = said(&up.data);
     assert!(same_data.contains(&format!("process {}", up.child.id())), "{same_data}");
     let same_port = said(&up.data.with_file_name("other"));
     let (port, setting) = (up.web.to_string(), "TOURBUS_HTTP_PORT");
     assert!(same_port.contains(&port) && same_port.contains(setting), "{same_port}");
+    assert!(!same_port.contains("stopping"), "nothing had started: {same_port}");
 }
