@@ -6,11 +6,12 @@ use super::{
     chrome::{Chrome, html},
     form::Fields,
     show::{self, When},
+    timeline::{self, Entry, words},
 };
 use crate::{
     api::{
         jobs::{self, Ask},
-        view::{StepView, TimelineView},
+        view::StepView,
     },
     app::App,
     auth::{Actor, Right},
@@ -22,17 +23,10 @@ use axum::{
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
-use serde_json::Value;
 use tourbus_domain::JobId;
 
 /// Without JavaScript, a running job's page reloads this often, in seconds.
 const RELOAD_S: u32 = 5;
-
-struct Entry {
-    at: When,
-    name: String,
-    detail: String,
-}
 
 struct StepLine {
     kind: String,
@@ -62,30 +56,6 @@ struct JobPage {
     steps: Vec<StepLine>,
 }
 
-/// `copied 3 files` reads better than `copied_3_files`.
-fn words(name: &str) -> String {
-    let text = name.replace('_', " ");
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
-}
-
-/// `key: value` pairs in a line.
-fn detail(value: &Value) -> String {
-    let plain = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
-    match value {
-        Value::Object(map) => {
-            let pairs: Vec<String> = map
-                .iter()
-                .filter(|(_, v)| !v.is_null())
-                .map(|(k, v)| format!("{}: {}", k.replace('_', " "), plain(v)))
-                .collect();
-            pairs.join(" · ")
-        }
-        Value::Null => String::new(),
-        other => plain(other),
-    }
-}
-
 /// The page.
 pub async fn page(
     State(app): State<App>,
@@ -99,11 +69,6 @@ pub async fn page(
         .finished_at
         .zip(found.job.started_at)
         .map(|(end, start)| show::duration((end - start).num_seconds().max(0).unsigned_abs()));
-    let entry = |t: TimelineView| Entry {
-        at: show::when(t.at),
-        name: words(&t.name),
-        detail: detail(&t.detail),
-    };
     let step = |s: StepView| StepLine {
         kind: words(&s.kind),
         seq: s.seq,
@@ -125,7 +90,7 @@ pub async fn page(
         started: found.job.started_at.map(show::when),
         finished: found.job.finished_at.map(show::when),
         took: took.unwrap_or_default(),
-        timeline: found.timeline.into_iter().rev().map(entry).collect(),
+        timeline: timeline::entries(&found.job, found.timeline, &servers),
         steps: found.steps.into_iter().map(step).collect(),
         job: JobLine::new(found.job, &servers),
         chrome,
@@ -175,16 +140,4 @@ pub async fn express(
     fields: Fields,
 ) -> Result<Response, Problem> {
     act(&app, &actor, id, Ask::Express, &fields).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_timeline_reads_as_words() {
-        assert_eq!(words("rolled_back"), "Rolled back");
-        let value = serde_json::json!({"step": "export", "bytes_done": 5, "none": null});
-        assert_eq!(detail(&value), "bytes done: 5 · step: export");
-    }
 }
