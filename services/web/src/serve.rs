@@ -127,11 +127,12 @@ async fn serve(
 fn router(app: App) -> Router {
     let answered_in_time =
         TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_TIMEOUT);
+    let with_pages = axum::middleware::from_fn_with_state(app.clone(), pages::error::as_page);
     Router::new()
         .merge(api::router(&app))
         .merge(pages::router(&app))
-        .merge(front_door::router().layer(axum::middleware::from_fn(pages::error::as_page)))
-        .merge(joining::router().layer(axum::middleware::from_fn(pages::error::as_page)))
+        .merge(front_door::router().layer(with_pages.clone()))
+        .merge(joining::router().layer(with_pages))
         .merge(assets::router())
         .fallback(pages::error::no_page)
         .layer(answered_in_time)

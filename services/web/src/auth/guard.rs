@@ -42,6 +42,12 @@ pub async fn guard(State(app): State<App>, mut request: Request, next: Next) -> 
     }
 }
 
+/// Who looks at a page that is open to everybody, if somebody is signed in. The session is not
+/// prolonged in the browser: this is for what the page says, not for what may be done.
+pub async fn visitor(app: &App, headers: &HeaderMap) -> Option<Actor> {
+    who(app, &Method::GET, headers).await.ok().map(|(actor, _)| actor)
+}
+
 async fn who(app: &App, method: &Method, headers: &HeaderMap) -> Result<(Actor, bool), Problem> {
     if let Some(token) = bearer(headers) {
         let account = app.store.account_by_token(token?).await?;

@@ -1,27 +1,73 @@
 //! Problems as pages.
 
 use super::chrome::{Chrome, html};
-use crate::problem::Problem;
+use crate::{
+    app::App,
+    auth::{Actor, guard},
+    problem::Problem,
+};
 use askama::Template;
 use axum::{
-    extract::Request,
-    http::{StatusCode, Uri, header},
+    extract::{Request, State},
+    http::{HeaderMap, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-#[derive(Template)]
-#[template(path = "error.html")]
-struct ErrorPage {
-    chrome: Chrome,
-    problem: Problem,
+/// Somewhere to go from here.
+pub(super) struct Way {
+    pub href: String,
+    pub text: &'static str,
 }
 
-fn page(problem: Problem) -> Response {
+#[derive(Template)]
+#[template(path = "error.html")]
+pub(super) struct ErrorPage {
+    pub chrome: Chrome,
+    pub problem: Problem,
+    pub ways: Vec<Way>,
+}
+
+/// Pages that lists and details belong to: the beginning of the path, its entry of the
+/// navigation, and what it is called.
+const PLACES: [(&str, &str, &str); 6] = [
+    ("/move", "move", "To Move Artists"),
+    ("/batches", "batches", "To all batches"),
+    ("/jobs", "jobs", "To all jobs"),
+    ("/servers", "servers", "To all servers"),
+    ("/queues", "queues", "To the queues"),
+    ("/audit", "audit", "To the audit log"),
+];
+
+fn page(mut problem: Problem, uri: &Uri, method: &Method, actor: Option<&Actor>) -> Response {
     let status = problem.status_code();
-    let chrome = Chrome::public(problem.title);
+    let place = PLACES.iter().find(|(start, ..)| {
+        let rest = uri.path().strip_prefix(start);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
+    let mut ways = Vec::new();
+    // What the address asks for beyond the page itself: the page without it is there.
+    if status == StatusCode::BAD_REQUEST && method == Method::GET && uri.query().is_some() {
+        ways.push(Way { href: uri.path().to_owned(), text: "Open the page without this filter" });
+        if problem.remedy.contains("openapi") {
+            "Change the address, or open the page without what it asks for."
+                .clone_into(&mut problem.remedy);
+        }
+    }
+    if actor.is_some()
+        && let Some((href, _, text)) = place
+        && ways.iter().all(|way| way.href != *href)
+    {
+        ways.push(Way { href: (*href).to_owned(), text });
+    }
+    ways.push(Way { href: "/".to_owned(), text: "To the front page" });
+    let nav = place.map_or("", |(_, nav, _)| nav);
+    let chrome = actor.map_or_else(
+        || Chrome::public(problem.title),
+        |actor| Chrome::of(actor, nav, problem.title),
+    );
     let retry_after = problem.retry_after_s;
-    let mut response = match html(&ErrorPage { chrome, problem }) {
+    let mut response = match html(&ErrorPage { chrome, problem, ways }) {
         Ok(page) => page,
         Err(problem) => return problem.into_response(),
     };
@@ -33,21 +79,30 @@ fn page(problem: Problem) -> Response {
 }
 
 /// Turns problems of page routes into pages, and 401 into the way to sign in.
-pub async fn as_page(request: Request, next: Next) -> Response {
-    let uri = request.uri().clone();
+pub async fn as_page(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (uri, method, headers) =
+        (request.uri().clone(), request.method().clone(), request.headers().clone());
     let response = next.run(request).await;
     match response.extensions().get::<Problem>().cloned() {
         Some(problem) if problem.status == 401 => problem.into_response_for(&uri),
-        Some(problem) => page(problem),
+        Some(problem) => {
+            let actor = guard::visitor(&app, &headers).await;
+            page(problem, &uri, &method, actor.as_ref())
+        }
         None => response,
     }
 }
 
 /// No route has this path.
-pub async fn no_page(uri: Uri) -> Response {
-    page(
-        Problem::new(StatusCode::NOT_FOUND, "no_such_page", "There is no such page")
-            .detail(format!("{} is no page of this site.", uri.path()))
-            .remedy("Check the address, or start from the front page."),
-    )
+pub async fn no_page(
+    State(app): State<App>,
+    uri: Uri,
+    method: Method,
+    headers: HeaderMap,
+) -> Response {
+    let problem = Problem::new(StatusCode::NOT_FOUND, "no_such_page", "There is no such page")
+        .detail(format!("{} is no page of this site.", uri.path()))
+        .remedy("Check the address, or start from one of these pages.");
+    let actor = guard::visitor(&app, &headers).await;
+    page(problem, &uri, &method, actor.as_ref())
 }

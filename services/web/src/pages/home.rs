@@ -8,11 +8,12 @@ use super::{
 use crate::{
     api::artists::{self, ListParams, Sort},
     app::App,
+    auth::guard,
     extract::Params,
     problem::Problem,
 };
 use askama::Template;
-use axum::{extract::State, response::Response};
+use axum::{extract::State, http::HeaderMap, response::Response};
 use serde::Deserialize;
 
 /// Artists on a page.
@@ -46,6 +47,7 @@ struct HomePage {
 /// Artists whose name holds the text; the most played ones without one.
 pub async fn page(
     State(app): State<App>,
+    headers: HeaderMap,
     Params(search): Params<Search>,
 ) -> Result<Response, Problem> {
     let q = search.q.trim().to_owned();
@@ -67,5 +69,7 @@ pub async fn page(
     };
     let next = found.next_cursor.map(|c| query(&[("q", &q), ("cursor", &c)])).unwrap_or_default();
     let artists = found.items.into_iter().map(line).collect();
-    html(&HomePage { chrome: Chrome::public("Tourbus"), q, artists, next, later })
+    let actor = guard::visitor(&app, &headers).await;
+    let chrome = actor.map_or_else(|| Chrome::public("Tourbus"), |a| Chrome::of(&a, "", "Tourbus"));
+    html(&HomePage { chrome, q, artists, next, later })
 }
