@@ -31,3 +31,14 @@ export function span(low, high) {
 
 export const percent = (done, total) =>
   total > 0 ? Math.min(100, Math.floor((Math.max(0, done) * 100) / total)) : 0;
+
+// The beginning and the end of a text that is too long to read, as the server does it.
+const ends = (text, max) => {
+  const chars = [...text];
+  if (chars.length <= max) return text;
+  const head = Math.floor(max / 2);
+  return [...chars.slice(0, head), "…", ...chars.slice(chars.length - (max - head - 1))].join("");
+};
+export const path = (text) => ends(text, 120);
+export const message = (text) => ends(text.split(" ").map(path).join(" "), 600);
+export const fullStop = (text) => (text && !/[.!?…]$/.test(text) ? `${text}.` : text);

@@ -1,15 +1,16 @@
 //! What people ask of jobs and batches that exist.
 
 use crate::{InputError, Outcome, Store, StoreError, Teller, Told};
-use tourbus_domain::{BatchId, Input, JobId, MoveSettings};
+use tourbus_domain::{BatchId, IllegalTransition, Input, JobId, MoveSettings, MoveState};
 use uuid::Uuid;
 
 /// What came of cancelling a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BatchCancelled {
-    /// Jobs that are being undone now.
+    /// Jobs that this cancel has begun to undo.
     pub cancelled: u64,
-    /// Jobs that could not be cancelled any more: past their cutover.
+    /// Jobs that could not be cancelled any more: past their cutover, not yet finished. What had
+    /// finished, or was being undone already, is counted nowhere.
     pub too_late: u64,
 }
 
@@ -50,7 +51,7 @@ impl Store {
     ) -> Result<BatchCancelled, StoreError> {
         let ids: Vec<Uuid> = sqlx::query_scalar(
             "SELECT id FROM jobs WHERE batch_id = $1 \
-                 AND state IN ('queued', 'copying', 'syncing', 'cutover') ORDER BY id",
+                 AND state IN ('queued', 'copying', 'syncing', 'cutover', 'retiring') ORDER BY id",
         )
         .bind(batch.0)
         .fetch_all(self.pool())
@@ -67,8 +68,12 @@ impl Store {
         // None of the settings has a part in what a cancel sends.
         for outcome in self.apply_inputs(&told, &MoveSettings::default()).await? {
             match outcome {
-                Ok(_) => answer.cancelled += 1,
-                Err(_) => answer.too_late += 1,
+                Ok(outcome) => answer.cancelled += u64::from(!outcome.ignored),
+                Err(InputError::Illegal(IllegalTransition {
+                    state: MoveState::Retiring, ..
+                })) => answer.too_late += 1,
+                // It has finished meanwhile.
+                Err(_) => {}
             }
         }
         Ok(answer)

@@ -48,6 +48,8 @@ pub struct BatchProgress {
     pub bytes_total: i64,
     /// Bytes that are at their target, verified.
     pub bytes_done: i64,
+    /// Of these, the bytes of jobs that succeeded.
+    pub bytes_moved: i64,
     /// When its first job began.
     pub started_at: Option<DateTime<Utc>>,
 }
@@ -132,6 +134,8 @@ impl Store {
                              ELSE least(bytes_done, bytes_total) END) FILTER (
                         WHERE state NOT IN ('failed', 'cancelled', 'stuck')), 0)::bigint
                         AS bytes_done,
+                    coalesce(sum(bytes_total) FILTER (WHERE state = 'succeeded'), 0)::bigint
+                        AS bytes_moved,
                     min(started_at) AS started_at
              FROM jobs WHERE batch_id = ANY($1) GROUP BY batch_id",
         )
@@ -162,16 +166,20 @@ impl Store {
         Ok(rows)
     }
 
-    /// Tries every job of a batch again that failed or is stuck.
+    /// Tries every job of a batch again that failed or is stuck; also what was cancelled, if
+    /// `include_cancelled`.
     pub async fn retry_batch(
         &self,
         batch: BatchId,
+        include_cancelled: bool,
         actor: &str,
     ) -> Result<BatchRetried, StoreError> {
         let ids: Vec<Uuid> = sqlx::query_scalar(
-            "SELECT id FROM jobs WHERE batch_id = $1 AND state IN ('failed', 'stuck') ORDER BY id",
+            "SELECT id FROM jobs WHERE batch_id = $1 \
+                 AND (state IN ('failed', 'stuck') OR $2 AND state = 'cancelled') ORDER BY id",
         )
         .bind(batch.0)
+        .bind(include_cancelled)
         .fetch_all(self.pool())
         .await?;
         let retry = |id| Told {

@@ -43,7 +43,7 @@ async fn an_admin_moves_the_artists_that_match_and_watches_them_arrive() {
 
     page.wait().at_most(PATIENCE).for_element(Locator::Css("#batch")).await.unwrap();
     // No reload: what the page shows now came over its live feed.
-    let done = Locator::XPath("//*[@data-text='ended' and text()='3']");
+    let done = Locator::XPath("//*[@data-text='moved' and text()='3']");
     page.wait().at_most(PATIENCE).for_element(done).await.unwrap();
     browser.picture("batch-done").await;
     for n in [1, 10, 11] {

@@ -5,11 +5,11 @@ use crate::{
     app::App,
     auth::{Actor, Right},
     cursor::{self, Page},
-    extract::{Id, Params},
+    extract::{BodyOr, Id, Params},
     problem::Problem,
 };
 use axum::{Json, extract::State};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tourbus_domain::{ArtistId, BatchId, Refusal};
 use tourbus_store::RefusalRow;
 use utoipa::ToSchema;
@@ -105,9 +105,11 @@ pub async fn refusals(
 /// What came of cancelling a batch.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct CancelResult {
-    /// Jobs that are being undone now.
+    /// Jobs that this cancel has begun to undo.
     pub cancelled: u64,
-    /// Jobs that could not be cancelled any more.
+    /// Jobs that could not be cancelled any more: their new server has taken over, and they are
+    /// about to finish as moved. Jobs that had finished before are not counted, nor are jobs that
+    /// were being undone already.
     pub too_late: u64,
     /// The batch afterwards.
     pub batch: BatchView,
@@ -129,6 +131,14 @@ pub async fn cancel(
     Ok(Json(CancelResult { cancelled: done.cancelled, too_late: done.too_late, batch }))
 }
 
+/// What to retry.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetryBody {
+    /// Also jobs that were cancelled; without it only those that failed or are stuck.
+    pub include_cancelled: bool,
+}
+
 /// What came of retrying a batch.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RetryResult {
@@ -140,18 +150,21 @@ pub struct RetryResult {
     pub batch: BatchView,
 }
 
-/// Tries every job of a batch again that failed or is stuck.
+/// Tries every job of a batch again that failed or is stuck; on request also what was cancelled.
+/// The body may be left out.
 #[utoipa::path(post, path = "/batches/{id}/retry", tag = "batches",
     operation_id = "retry_batch", params(("id" = Uuid, Path)),
+    request_body = Option<RetryBody>,
     responses((status = 200, body = RetryResult), (status = 404, body = Problem)))]
 pub async fn retry(
     State(app): State<App>,
     actor: Actor,
     Id(id): Id<BatchId>,
+    BodyOr(body): BodyOr<RetryBody>,
 ) -> Result<Json<RetryResult>, Problem> {
     actor.require(Right::Steer)?;
     read(&app, id).await?;
-    let done = app.store.retry_batch(id, &actor.account.email).await?;
+    let done = app.store.retry_batch(id, body.include_cancelled, &actor.account.email).await?;
     let batch = read(&app, id).await?;
     Ok(Json(RetryResult { retried: done.retried, refused: done.refused, batch }))
 }

@@ -13,7 +13,9 @@ const WINDOW: Duration = Duration::from_secs(30);
 /// Samples closer than this replace one another.
 const SAMPLE_EVERY: Duration = Duration::from_millis(900);
 /// No estimate before this much time has been seen, in seconds.
-const SEEN_MIN_S: f64 = 5.0;
+const SEEN_MIN_S: f64 = 1.5;
+/// An estimate from less time than this is wider than the share done alone would make it.
+const SEEN_WELL_S: f64 = 6.0;
 /// What one job costs besides its bytes, as bytes: small artists take time too.
 const JOB_COST_BYTES: f64 = 2e6;
 /// Relative error at the beginning and at the end of a batch.
@@ -117,7 +119,12 @@ pub fn estimate(progress: &Progress, lately: Option<Rate>) -> Estimate {
     if progress.jobs_left == 0 {
         return Estimate::default();
     }
-    let Some(rate) = lately.or(life) else { return Estimate::default() };
+    // What is older than the batch's first job was only waiting.
+    let rate = match (lately, life) {
+        (Some(lately), Some(life)) if life.seen_s < lately.seen_s => Some(life),
+        (lately, life) => lately.filter(|_| progress.running_s.is_some()).or(life),
+    };
+    let Some(rate) = rate else { return Estimate::default() };
     let rate_bytes_s = Some(rate.bytes_s as u64);
     let (left, done) = (progress.work_left(), progress.work_done());
     // Nothing has moved yet, or nothing moves: no honest end.
@@ -127,7 +134,8 @@ pub fn estimate(progress: &Progress, lately: Option<Rate>) -> Estimate {
     let slower = life.map_or(rate.work_s, |l| l.work_s.min(rate.work_s)).max(rate.work_s / 4.0);
     let faster = life.map_or(rate.work_s, |l| l.work_s.max(rate.work_s)).min(rate.work_s * 4.0);
     let share = done / (done + left);
-    let spread = SPREAD.0 + (SPREAD.1 - SPREAD.0) * share;
+    let seen = (rate.seen_s / SEEN_WELL_S).min(1.0);
+    let spread = SPREAD.0 + (SPREAD.1 - SPREAD.0) * share * seen;
     Estimate {
         rate_bytes_s,
         eta_low_s: Some((left / faster / (1.0 + spread)).ceil() as u64),
@@ -159,9 +167,26 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_of_seconds_is_told_early_and_more_widely() {
+        let span = |s| {
+            let e = estimate(&Progress { running_s: Some(s), ..half_way() }, None);
+            let (low, high) = (e.eta_low_s.unwrap() as f64 / s, e.eta_high_s.unwrap() as f64 / s);
+            high - low
+        };
+        assert!(span(2.0) > span(20.0), "{} {}", span(2.0), span(20.0));
+        // It stood on its lane for 20 s and has run for 2: the wait says nothing about its pace.
+        let waited = Rate { work_s: 1e6, bytes_s: 1e6, seen_s: 22.0 };
+        let begun = Progress { running_s: Some(2.0), ..half_way() };
+        assert_eq!(estimate(&begun, Some(waited)), estimate(&begun, None));
+    }
+
+    #[test]
     fn nothing_is_promised_without_something_to_go_by() {
         let early = Progress { running_s: Some(1.0), ..half_way() };
         assert_eq!(estimate(&early, None), Estimate::default());
+        let waited = Rate { work_s: 0.0, bytes_s: 0.0, seen_s: 20.0 };
+        let waits = Progress { running_s: None, ..half_way() };
+        assert_eq!(estimate(&waits, Some(waited)), Estimate::default());
         let stalled = Rate { work_s: 0.0, bytes_s: 0.0, seen_s: 30.0 };
         assert_eq!(estimate(&half_way(), Some(stalled)).eta_high_s, None);
         let over = Progress { jobs_left: 0, ..half_way() };

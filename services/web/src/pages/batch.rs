@@ -1,10 +1,10 @@
 //! Batches: the list, and one of them, live.
 
 use super::{
-    batch_lines::{Chip, JobLine, JobList, server_name},
+    batch_head::Head,
+    batch_lines::{Chip, JobLine, JobList, Section},
     chrome::{Chrome, html},
-    form::query,
-    show::{self, When},
+    form::{Fields, query},
 };
 use crate::{
     api::{
@@ -24,9 +24,8 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use serde::Deserialize;
-use tourbus_domain::BatchId;
+use tourbus_domain::{BatchId, MoveState};
 use tourbus_store::JobGroup;
-use uuid::Uuid;
 
 /// Jobs on a page.
 const JOBS: u32 = 50;
@@ -41,93 +40,6 @@ const RELOAD_S: u32 = 5;
 pub async fn servers(app: &App) -> Result<Vec<ServerView>, Problem> {
     let rows = app.store.servers().await?;
     Ok(rows.into_iter().map(|r| ServerView::new(r, app.config.offline_after_s)).collect())
-}
-
-/// A batch, for people.
-pub struct Head {
-    pub id: Uuid,
-    pub target: String,
-    pub requested_by: String,
-    pub reason: String,
-    pub created: When,
-    pub finished: bool,
-    pub took: String,
-    pub total: i32,
-    pub ended: i32,
-    pub open: i32,
-    pub queued: i32,
-    pub running: i32,
-    pub succeeded: i32,
-    pub failed: i32,
-    pub cancelled: i32,
-    pub refused: i64,
-    pub total_text: String,
-    pub open_text: String,
-    pub succeeded_text: String,
-    pub refused_text: String,
-    pub percent: i64,
-    pub bytes_text: String,
-    pub rate_text: String,
-    pub eta_text: String,
-}
-
-impl Head {
-    fn new(batch: &BatchView, servers: &[ServerView]) -> Self {
-        let estimate = &batch.estimate;
-        let took = batch
-            .finished_at
-            .zip(batch.started_at)
-            .map(|(end, start)| show::duration((end - start).num_seconds().max(0).unsigned_abs()));
-        let eta = match (estimate.eta_low_s, estimate.eta_high_s) {
-            (Some(low), Some(high)) => show::span(low, high),
-            _ if batch.jobs_running == 0 => "waiting to begin".to_owned(),
-            _ => "estimating…".to_owned(),
-        };
-        Self {
-            id: batch.id,
-            target: batch.target_server_id.map(|id| server_name(servers, id)).unwrap_or_default(),
-            requested_by: batch.requested_by.clone(),
-            reason: batch.reason.clone(),
-            created: show::when(batch.created_at),
-            finished: batch.finished_at.is_some(),
-            took: took.unwrap_or_default(),
-            total: batch.jobs_total,
-            ended: batch.jobs_ended(),
-            open: batch.jobs_queued + batch.jobs_running,
-            queued: batch.jobs_queued,
-            running: batch.jobs_running,
-            succeeded: batch.jobs_succeeded,
-            failed: batch.jobs_failed,
-            cancelled: batch.jobs_cancelled,
-            refused: batch.refused,
-            total_text: show::count(i64::from(batch.jobs_total)),
-            open_text: show::count(i64::from(batch.jobs_queued + batch.jobs_running)),
-            succeeded_text: show::count(i64::from(batch.jobs_succeeded)),
-            refused_text: show::count(batch.refused),
-            percent: percent(batch),
-            bytes_text: format!(
-                "{} of {}",
-                show::bytes(batch.bytes_done),
-                show::bytes(batch.bytes_total)
-            ),
-            rate_text: estimate
-                .rate_bytes_s
-                .map(|r| format!("{}/s", show::bytes(r as i64)))
-                .unwrap_or_default(),
-            eta_text: eta,
-        }
-    }
-}
-
-/// By bytes; by jobs where there are none.
-fn percent(batch: &BatchView) -> i64 {
-    if batch.finished_at.is_some() {
-        100
-    } else if batch.bytes_total > 0 {
-        show::percent(batch.bytes_done, batch.bytes_total)
-    } else {
-        show::percent(i64::from(batch.jobs_ended()), i64::from(batch.jobs_total))
-    }
 }
 
 /// Which jobs of the batch.
@@ -156,8 +68,15 @@ struct BatchPage {
 
 #[derive(Template)]
 #[template(path = "_jobs.html")]
-struct Fragment {
+struct JobsFragment {
     jobs: JobList,
+}
+
+#[derive(Template)]
+#[template(path = "_batch_head.html")]
+struct HeadFragment {
+    chrome: Chrome,
+    batch: Head,
 }
 
 /// One batch.
@@ -172,18 +91,35 @@ pub async fn page(
     let position = app.feed.now();
     let servers = servers(&app).await?;
     let batch = batches::read(&app, id).await?;
+    let fragment = headers.get("x-fragment").and_then(|v| v.to_str().ok());
+    let head = Head::new(&batch, &servers);
+    let mut chrome = Chrome::of(&actor, "batches", head.headline.clone());
+    chrome.reload_s = if head.finished { 0 } else { RELOAD_S };
+    if fragment == Some("head") {
+        return html(&HeadFragment { chrome, batch: head });
+    }
     let jobs = jobs(&app, &actor, &batch, &asked, &servers).await?;
-    if headers.get("x-fragment").is_some_and(|v| v == "jobs") {
-        return html(&Fragment { jobs });
+    if fragment == Some("jobs") {
+        return html(&JobsFragment { jobs });
     }
     let params = PageParams { limit: Some(REFUSALS), cursor: asked.refusals };
     let refused = batches::refusal_page(&app, id, &params).await?;
     let next = refused.next_cursor.map(|c| query(&[("refusals", &c)])).unwrap_or_default();
-    let batch = Head::new(&batch, &servers);
-    let mut chrome = Chrome::of(&actor, "batches", format!("Moving to {}", batch.target));
-    chrome.reload_s = if batch.finished { 0 } else { RELOAD_S };
     let refusals = Refusals { lines: refused.items, next };
-    html(&BatchPage { chrome, batch, jobs, refusals, position })
+    html(&BatchPage { chrome, batch: head, jobs, refusals, position })
+}
+
+/// The group that a page's address names; none for all.
+pub fn group(text: &str) -> Result<Option<JobGroup>, Problem> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let known: Vec<&str> = JobGroup::ALL.iter().map(|g| g.as_str()).collect();
+    let group = JobGroup::parse(text).ok_or_else(|| {
+        Problem::bad_request("bad_group", format!("{text:?} is no group of jobs."))
+            .remedy(format!("Use one of {}, or none for all.", known.join(", ")))
+    })?;
+    Ok(Some(group))
 }
 
 async fn jobs(
@@ -193,24 +129,77 @@ async fn jobs(
     asked: &Query,
     servers: &[ServerView],
 ) -> Result<JobList, Problem> {
-    let group = JobGroup::parse(&asked.group);
-    let states = group.map_or(&[][..], JobGroup::states);
-    let page = asked.page.min(10_000);
-    let rows = app.store.batch_jobs(batch.id.into(), states, page * JOBS, JOBS + 1).await?;
-    let more = rows.len() > JOBS as usize;
-    let line = |row| JobLine::new(JobView::from(row), servers);
-    let href =
-        |page: u32| format!("?{}", query(&[("group", &*asked.group), ("page", &page.to_string())]));
-    Ok(JobList {
-        chips: chips(batch, group),
-        lines: rows.into_iter().take(JOBS as usize).map(line).collect(),
-        previous: if page > 0 { href(page - 1) } else { String::new() },
-        next: if more { href(page + 1) } else { String::new() },
+    let chosen = group(&asked.group)?;
+    let mut list = JobList {
+        chips: chips(batch, chosen),
+        sections: Vec::new(),
+        previous: String::new(),
+        next: String::new(),
         may_steer: actor.may(Right::Steer),
         back: format!("/batches/{}", batch.id),
         show_batch: false,
         empty: "No artist of this batch is in this state at the moment.",
-    })
+    };
+    let Some(group) = chosen else {
+        list.sections = sections(app, batch, servers).await?;
+        return Ok(list);
+    };
+    let page = asked.page.min(10_000);
+    let (id, states) = (batch.id.into(), group.states());
+    let rows = app.store.batch_jobs(id, states, page * JOBS, JOBS + 1).await?;
+    let href =
+        |page: u32| format!("?{}", query(&[("group", &*asked.group), ("page", &page.to_string())]));
+    if page > 0 {
+        list.previous = href(page - 1);
+    }
+    if rows.len() > JOBS as usize {
+        list.next = href(page + 1);
+    }
+    let line = |row| JobLine::new(JobView::from(row), servers);
+    list.sections = Section::only(rows.into_iter().take(JOBS as usize).map(line).collect());
+    Ok(list)
+}
+
+/// Of each group what fits, so that one look shows what moves, what failed and what waits.
+async fn sections(
+    app: &App,
+    batch: &BatchView,
+    servers: &[ServerView],
+) -> Result<Vec<Section>, Problem> {
+    let small = batch.jobs_total <= JOBS as i32;
+    let mut sections = Vec::new();
+    for (title, group, count) in groups(batch) {
+        if count == 0 {
+            continue;
+        }
+        let limit = match group {
+            _ if small => JOBS,
+            JobGroup::Running | JobGroup::Failed => 25,
+            JobGroup::Waiting | JobGroup::Cancelled => 10,
+            JobGroup::Moved => 15,
+        };
+        let rows = app.store.batch_jobs(batch.id.into(), group.states(), 0, limit).await?;
+        let line = |row| JobLine::new(JobView::from(row), servers);
+        let lines: Vec<JobLine> = rows.into_iter().map(line).collect();
+        if lines.is_empty() {
+            continue;
+        }
+        let whole = lines.len() as i64 >= i64::from(count);
+        let more = if whole { String::new() } else { format!("?group={}", group.as_str()) };
+        sections.push(Section { title, group: group.as_str(), count, lines, more });
+    }
+    Ok(sections)
+}
+
+/// The groups of a batch's jobs in the order in which a person looks for them, with counts.
+const fn groups(batch: &BatchView) -> [(&'static str, JobGroup, i32); 5] {
+    [
+        ("Moving now", JobGroup::Running, batch.jobs_running),
+        ("Failed", JobGroup::Failed, batch.jobs_failed),
+        ("Waiting", JobGroup::Waiting, batch.jobs_queued),
+        ("Moved", JobGroup::Moved, batch.jobs_succeeded),
+        ("Cancelled", JobGroup::Cancelled, batch.jobs_cancelled),
+    ]
 }
 
 fn chips(batch: &BatchView, chosen: Option<JobGroup>) -> Vec<Chip> {
@@ -255,11 +244,44 @@ pub async fn list(
     html(&BatchesPage { chrome: Chrome::of(&actor, "batches", "Batches"), batches, next, later })
 }
 
+/// What a cancel would do, in jobs.
+#[derive(Default)]
+struct CancelCounts {
+    waiting: u64,
+    moving: u64,
+    /// The new server has taken over.
+    too_late: u64,
+    undoing: u64,
+    /// Those that a cancel can still reach.
+    cancellable: u64,
+}
+
+impl CancelCounts {
+    fn of(states: &[(MoveState, u64)]) -> Self {
+        let mut counts = Self::default();
+        for (state, n) in states {
+            match state {
+                MoveState::Queued => counts.waiting += n,
+                MoveState::Copying | MoveState::Syncing | MoveState::Cutover => counts.moving += n,
+                MoveState::Retiring => counts.too_late += n,
+                MoveState::RollingBack => counts.undoing += n,
+                MoveState::Succeeded
+                | MoveState::Failed
+                | MoveState::Cancelled
+                | MoveState::Stuck => {}
+            }
+        }
+        counts.cancellable = counts.waiting + counts.moving;
+        counts
+    }
+}
+
 #[derive(Template)]
 #[template(path = "batch_cancel.html")]
 struct CancelPage {
     chrome: Chrome,
     batch: Head,
+    counts: CancelCounts,
 }
 
 /// Says what cancelling will do, and to how many.
@@ -270,7 +292,8 @@ pub async fn confirm_cancel(
 ) -> Result<Response, Problem> {
     actor.require(Right::Steer)?;
     let batch = Head::new(&batches::read(&app, id).await?, &servers(&app).await?);
-    html(&CancelPage { chrome: Chrome::of(&actor, "batches", "Cancel this batch?"), batch })
+    let counts = CancelCounts::of(&app.store.batch_states(id).await?);
+    html(&CancelPage { chrome: Chrome::of(&actor, "batches", "Cancel this batch?"), batch, counts })
 }
 
 /// Cancels.
@@ -285,14 +308,16 @@ pub async fn cancel(
     Ok(Redirect::to(&format!("/batches/{id}")).into_response())
 }
 
-/// Tries what failed again.
+/// Tries again what failed; what was cancelled too, if the form says so.
 pub async fn retry(
     State(app): State<App>,
     actor: Actor,
     Id(id): Id<BatchId>,
+    fields: Fields,
 ) -> Result<Response, Problem> {
     actor.require(Right::Steer)?;
     batches::read(&app, id).await?;
-    app.store.retry_batch(id, &actor.account.email).await?;
+    let include_cancelled = fields.ticked("include_cancelled");
+    app.store.retry_batch(id, include_cancelled, &actor.account.email).await?;
     Ok(Redirect::to(&format!("/batches/{id}")).into_response())
 }

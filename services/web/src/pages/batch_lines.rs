@@ -2,10 +2,10 @@
 
 use super::show::{self, When};
 use crate::api::view::{JobView, ServerView};
-use tourbus_domain::{JobError, MoveState};
+use tourbus_domain::{JobError, MoveState, full_stop};
 use uuid::Uuid;
 
-/// A failure, for people.
+/// A failure, for people: what is too long to read is shortened.
 #[derive(Debug, Clone, Default)]
 pub struct Failure {
     pub message: String,
@@ -17,10 +17,12 @@ impl Failure {
     /// From the JSON of a [`JobError`].
     pub fn of(error: &serde_json::Value) -> Self {
         match serde_json::from_value::<JobError>(error.clone()) {
-            Ok(e) => {
-                Self { message: e.message, path: e.path.unwrap_or_default(), remedy: e.remedy }
-            }
-            Err(_) => Self { message: error.to_string(), ..Self::default() },
+            Ok(e) => Self {
+                message: show::message(&e.message),
+                path: show::path(&e.path.unwrap_or_default()),
+                remedy: full_stop(e.remedy),
+            },
+            Err(_) => Self { message: show::message(&error.to_string()), ..Self::default() },
         }
     }
 }
@@ -45,6 +47,8 @@ pub struct JobLine {
     pub ended: bool,
     pub cancellable: bool,
     pub retryable: bool,
+    /// Where the artist is now, if that is why a retry makes no sense.
+    pub moved_since: String,
     pub expressable: bool,
     pub created: When,
 }
@@ -58,11 +62,25 @@ pub struct Chip {
     pub chosen: bool,
 }
 
+/// Jobs that belong together: what a person looks for in one place.
+pub struct Section {
+    /// Empty for a list that has one section only.
+    pub title: &'static str,
+    /// The group of its states; empty for any.
+    pub group: &'static str,
+    /// Jobs of the group in all.
+    pub count: i32,
+    pub lines: Vec<JobLine>,
+    /// Leads to all of the group; empty if all are here.
+    pub more: String,
+}
+
 /// A list of jobs: what `_jobs.html` needs.
 pub struct JobList {
     /// None on the page of all jobs, which has a form instead.
     pub chips: Vec<Chip>,
-    pub lines: Vec<JobLine>,
+    /// Without those that have no lines.
+    pub sections: Vec<Section>,
     /// Query strings; empty where there is no such page.
     pub previous: String,
     pub next: String,
@@ -96,6 +114,16 @@ pub fn server_name(servers: &[ServerView], id: Uuid) -> String {
     servers.iter().find(|s| s.id == id).map_or_else(|| id.to_string(), |s| s.name.clone())
 }
 
+impl Section {
+    /// The one section of a list that is not divided; none without lines.
+    pub fn only(lines: Vec<JobLine>) -> Vec<Self> {
+        if lines.is_empty() {
+            return Vec::new();
+        }
+        vec![Self { title: "", group: "", count: 0, lines, more: String::new() }]
+    }
+}
+
 impl JobLine {
     /// Shows a job.
     pub fn new(job: JobView, servers: &[ServerView]) -> Self {
@@ -108,6 +136,12 @@ impl JobLine {
         // Nothing to copy is copied at once.
         let percent =
             if state == MoveState::Succeeded { 100 } else { show::percent(done, job.bytes_total) };
+        let undone = state.is_final() && state != MoveState::Succeeded;
+        let moved_since = if undone && job.artist_server_id != job.source_server_id {
+            server_name(servers, job.artist_server_id)
+        } else {
+            String::new()
+        };
         Self {
             id: job.id,
             batch_id: job.batch_id,
@@ -120,7 +154,8 @@ impl JobLine {
             failure: job.error.as_ref().filter(|_| state != MoveState::Succeeded).map(Failure::of),
             ended: state.is_final(),
             cancellable: state.is_cancellable(),
-            retryable: matches!(state, MoveState::Failed | MoveState::Cancelled | MoveState::Stuck),
+            retryable: job.retryable,
+            moved_since,
             expressable: state == MoveState::Queued && !job.express,
             created: show::when(job.created_at),
             artist_name: job.artist_name,

@@ -1,8 +1,8 @@
 //! The list of jobs.
 
 use super::{
-    batch::servers,
-    batch_lines::{JobLine, JobList},
+    batch::{group, servers},
+    batch_lines::{JobLine, JobList, Section},
     chrome::{Chrome, html},
     form::query,
 };
@@ -27,6 +27,8 @@ const JOBS: u32 = 50;
 #[serde(default)]
 pub struct Query {
     group: String,
+    /// As in the API: states, separated by commas; wins over the group.
+    state: String,
     /// Empty for every server.
     server_id: String,
     cursor: Option<String>,
@@ -64,16 +66,18 @@ pub async fn list(
     actor: Actor,
     Params(asked): Params<Query>,
 ) -> Result<Response, Problem> {
-    let states = JobGroup::parse(&asked.group).map_or(&[][..], JobGroup::states);
-    let states: Vec<&str> = states.iter().map(|s| s.as_str()).collect();
+    let chosen = group(&asked.group)?.map_or(&[][..], JobGroup::states);
+    let states: Vec<&str> = chosen.iter().map(|s| s.as_str()).collect();
+    let states = if asked.state.is_empty() { states.join(",") } else { asked.state.clone() };
     let server_id = match asked.server_id.as_str() {
         "" => None,
         text => Some(text.parse::<Uuid>().map_err(|_| {
             Problem::bad_request("bad_id", format!("{text:?} is not a server's id."))
+                .remedy("Choose a server from the list.")
         })?),
     };
     let params = ListParams {
-        state: Some(states.join(",")),
+        state: Some(states),
         server_id,
         limit: Some(JOBS),
         cursor: asked.cursor.clone(),
@@ -81,15 +85,20 @@ pub async fn list(
     };
     let page = jobs::page(&app, &params).await?;
     let servers = servers(&app).await?;
-    let base = [("group", &*asked.group), ("server_id", &*asked.server_id)];
-    let next = page.next_cursor.map(|c| format!("?{}", query(&[base[0], base[1], ("cursor", &c)])));
+    let base =
+        [("group", &*asked.group), ("state", &*asked.state), ("server_id", &*asked.server_id)];
+    let next = page.next_cursor.map(|c| {
+        let [group, state, server] = base;
+        format!("?{}", query(&[group, state, server, ("cursor", &c)]))
+    });
     let group = |(value, text): &(&str, &str)| Choice {
         value: (*value).to_owned(),
         text: (*text).to_owned(),
         chosen: *value == asked.group,
     };
+    let lines = page.items.into_iter().map(|j| JobLine::new(j, &servers)).collect();
     let jobs = JobList {
-        lines: page.items.into_iter().map(|j| JobLine::new(j, &servers)).collect(),
+        sections: Section::only(lines),
         may_steer: actor.may(Right::Steer),
         back: format!("/jobs?{}", query(&base)),
         show_batch: true,
@@ -108,7 +117,7 @@ pub async fn list(
         jobs,
         groups: GROUPS.iter().map(group).collect(),
         homes: servers.iter().map(home).collect(),
-        narrowed: !asked.group.is_empty() || !asked.server_id.is_empty(),
+        narrowed: base.iter().any(|(_, value)| !value.is_empty()),
         later: asked.cursor.is_some(),
     })
 }

@@ -2,6 +2,7 @@
 //! API.
 
 mod batch;
+mod batch_head;
 mod batch_lines;
 mod chrome;
 pub mod error;
@@ -17,6 +18,7 @@ mod show;
 mod sign_in;
 #[cfg(test)]
 mod tests;
+mod timeline;
 
 use crate::app::App;
 use axum::{
@@ -54,5 +56,5 @@ pub fn router(app: &App) -> Router<App> {
         .route("/", get(home::page))
         .route("/sign-in", get(sign_in::page).post(sign_in::submit))
         .layer(DefaultBodyLimit::max(crate::BODY_BYTES_MAX))
-        .layer(middleware::from_fn(error::as_page))
+        .layer(middleware::from_fn_with_state(app.clone(), error::as_page))
 }

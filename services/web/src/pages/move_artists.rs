@@ -36,8 +36,18 @@ pub struct Query {
     filter: String,
     /// Empty for every server.
     server_id: String,
-    sort: Sort,
+    /// Empty for by name.
+    sort: String,
     cursor: Option<String>,
+}
+
+/// The sort order that the address names.
+fn sort(text: &str) -> Result<Sort, Problem> {
+    let known = SORTS.iter().find(|(name, ..)| *name == text || text.is_empty());
+    known.map(|(_, sort, _)| *sort).ok_or_else(|| {
+        Problem::bad_request("bad_sort", format!("{text:?} is no order to sort artists in."))
+            .remedy("Choose one under Sort by.")
+    })
 }
 
 /// One artist that can be chosen.
@@ -144,7 +154,8 @@ pub async fn page(
         .into_iter()
         .map(|r| ServerView::new(r, offline_after_s))
         .collect();
-    let list = list(&app, &asked, &servers).await?;
+    let sorted = sort(&asked.sort)?;
+    let list = list(&app, &asked, sorted, &servers).await?;
     if headers.get(FRAGMENT).is_some_and(|v| v == "artists") {
         return html(&Fragment { list });
     }
@@ -153,15 +164,15 @@ pub async fn page(
         text: format!("{} ({})", s.name, show::count(s.artists)),
         chosen: s.id.to_string() == asked.server_id,
     };
-    let sort = |(value, sort, text): &(&str, Sort, &str)| Choice {
+    let order = |(value, sort, text): &(&str, Sort, &str)| Choice {
         value: (*value).to_owned(),
         text: (*text).to_owned(),
-        chosen: *sort == asked.sort,
+        chosen: *sort == sorted,
     };
     html(&MovePage {
         chrome: Chrome::of(&actor, "move", "Move Artists"),
         homes: servers.iter().map(home).collect(),
-        sorts: SORTS.iter().map(sort).collect(),
+        sorts: SORTS.iter().map(order).collect(),
         cards: cards(&servers),
         list,
         key: Uuid::new_v4().to_string(),
@@ -205,17 +216,23 @@ fn card(server: &ServerView) -> Card {
     }
 }
 
-async fn list(app: &App, asked: &Query, servers: &[ServerView]) -> Result<List, Problem> {
+async fn list(
+    app: &App,
+    asked: &Query,
+    sorted: Sort,
+    servers: &[ServerView],
+) -> Result<List, Problem> {
     let server_id = match asked.server_id.as_str() {
         "" => None,
         text => Some(text.parse::<Uuid>().map_err(|_| {
             Problem::bad_request("bad_id", format!("{text:?} is not a server's id."))
+                .remedy("Choose a server under Home server.")
         })?),
     };
     let params = ListParams {
         filter: asked.filter.clone(),
         server_id,
-        sort: asked.sort,
+        sort: sorted,
         limit: Some(ARTISTS),
         cursor: asked.cursor.clone(),
     };
@@ -233,7 +250,7 @@ async fn list(app: &App, asked: &Query, servers: &[ServerView]) -> Result<List, 
     };
     let counted = show::count(matching_n.min(u64::from(COUNT_MAX)) as i64);
     let too_many = !which.filter.is_empty() && matching_n > u64::from(COUNT_MAX);
-    let sort = if asked.sort == Sort::Name { "" } else { sort_name(asked.sort) };
+    let sort = if sorted == Sort::Name { "" } else { sort_name(sorted) };
     let base = [("filter", &*which.filter), ("server_id", &*asked.server_id), ("sort", sort)];
     let next = page.next_cursor.map(|c| query(&[base[0], base[1], base[2], ("cursor", &*c)]));
     Ok(List {

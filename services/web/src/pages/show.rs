@@ -2,6 +2,33 @@
 
 use chrono::{DateTime, Utc};
 
+/// Longest path that is shown whole, in characters.
+const PATH_CHARS_MAX: usize = 120;
+/// Longest message that is shown whole, in characters.
+const MESSAGE_CHARS_MAX: usize = 600;
+
+/// The beginning and the end of a text that is longer than `max` characters.
+fn ends(text: &str, max: usize) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    if chars.len() <= max {
+        return text.to_owned();
+    }
+    let (head, tail) = (max / 2, max - max / 2 - 1);
+    let end = chars[chars.len() - tail..].iter();
+    chars[..head].iter().chain(&['…']).chain(end).collect()
+}
+
+/// A path, shortened in the middle if it is too long to read.
+pub fn path(text: &str) -> String {
+    ends(text, PATH_CHARS_MAX)
+}
+
+/// A message, in which each word (such as a path) may be shortened in the middle.
+pub fn message(text: &str) -> String {
+    let words: Vec<String> = text.split(' ').map(path).collect();
+    ends(&words.join(" "), MESSAGE_CHARS_MAX)
+}
+
 /// `1,234,567`.
 pub fn count(n: i64) -> String {
     let digits = n.unsigned_abs().to_string();
@@ -82,6 +109,18 @@ pub fn percent(done: i64, total: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_path_is_shortened_in_the_middle() {
+        let long = format!("/start/{}/end.mp3", "é".repeat(9000));
+        let told = message(&format!("cannot open {long}: File name too long (os error 36)"));
+        assert!(told.starts_with("cannot open /start/é"), "{told}");
+        assert!(told.ends_with("/end.mp3: File name too long (os error 36)"), "{told}");
+        assert!(told.chars().count() < 170, "{told}");
+        assert_eq!(path(&long).chars().count(), PATH_CHARS_MAX);
+        assert!(message(&"word ".repeat(5000)).chars().count() <= MESSAGE_CHARS_MAX);
+        assert_eq!(message("short, as it is"), "short, as it is");
+    }
 
     #[test]
     fn numbers_read_well() {

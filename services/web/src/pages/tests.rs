@@ -1,8 +1,9 @@
 //! Pages as they come out of the templates, with data that never changes.
 
 use super::{
-    batch_lines::{Chip, JobLine, JobList},
+    batch_lines::{Chip, JobLine, JobList, Section},
     chrome::{Chrome, html},
+    error::{ErrorPage, Way},
     move_artists,
 };
 use crate::{
@@ -60,6 +61,8 @@ fn job(n: u128, state: &str, error: Option<serde_json::Value>) -> JobView {
         target_server_id: id(2),
         express: false,
         cancel_requested: false,
+        artist_server_id: id(1),
+        retryable: state == "failed",
         files_total: 12,
         bytes_staged: 40_000_000,
         bytes_done: 25_000_000,
@@ -102,7 +105,7 @@ fn a_list_of_jobs() {
     };
     let jobs = JobList {
         chips: vec![chip],
-        lines: lines.into_iter().map(|j| JobLine::new(j, &servers)).collect(),
+        sections: Section::only(lines.into_iter().map(|j| JobLine::new(j, &servers)).collect()),
         previous: String::new(),
         next: "?page=1".to_owned(),
         may_steer: true,
@@ -141,14 +144,9 @@ fn servers_that_can_be_chosen() {
 
 #[test]
 fn a_problem_as_a_page() {
-    #[derive(askama::Template)]
-    #[template(path = "error.html")]
-    struct Page {
-        chrome: Chrome,
-        problem: Problem,
-    }
     let problem = Problem::not_found("batch", id(7));
-    let page = Page { chrome: Chrome::public(problem.title), problem };
+    let ways = vec![Way { href: "/batches".to_owned(), text: "To all batches" }];
+    let page = ErrorPage { chrome: Chrome::public(problem.title), problem, ways };
     assert!(html(&page).is_ok());
     insta::assert_snapshot!(text(&page));
 }

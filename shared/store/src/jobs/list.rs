@@ -104,6 +104,10 @@ pub struct JobRow {
     pub artist_name: String,
     /// The artist's name in URLs.
     pub artist_slug: String,
+    /// Where the artist lives now.
+    pub artist_server_id: Uuid,
+    /// Whether another job holds the artist.
+    pub artist_held: bool,
     /// From where.
     pub source_server_id: Uuid,
     /// To where.
@@ -133,16 +137,19 @@ pub struct JobRow {
 }
 
 const COLUMNS: &str = "SELECT j.id, j.batch_id, j.kind, j.state, j.artist_id, \
-     a.name AS artist_name, a.slug AS artist_slug, j.source_server_id, j.target_server_id, \
+     a.name AS artist_name, a.slug AS artist_slug, a.server_id AS artist_server_id, \
+     coalesce(a.operating_job_id <> j.id, false) AS artist_held, j.source_server_id, j.target_server_id, \
      j.files_total, j.bytes_total, j.bytes_staged, j.bytes_done, j.cancel_requested, \
      EXISTS (SELECT FROM steps s WHERE s.job_id = j.id AND s.kind = 'export' \
              AND s.lane = 'express') AS express, \
      j.error, j.created_at, j.started_at, j.finished_at, j.updated_at \
      FROM jobs j JOIN artists a ON a.id = j.artist_id";
 
-/// What needs eyes first: running, then failed, waiting, done, cancelled.
+/// What needs eyes first: running (the longest first), failed, waiting, done, cancelled (of what
+/// has ended, the latest first).
 const RANK: &str = "CASE j.state WHEN 'failed' THEN 1 WHEN 'stuck' THEN 1 WHEN 'queued' THEN 2 \
-     WHEN 'succeeded' THEN 3 WHEN 'cancelled' THEN 4 ELSE 0 END";
+     WHEN 'succeeded' THEN 3 WHEN 'cancelled' THEN 4 ELSE 0 END, \
+     j.finished_at DESC NULLS LAST, j.started_at, j.id";
 
 fn push_states(sql: &mut QueryBuilder<Postgres>, states: &[MoveState]) {
     if !states.is_empty() {
@@ -176,7 +183,7 @@ impl Store {
         Ok(sql.build_query_as().persistent(false).fetch_all(self.pool()).await?)
     }
 
-    /// Jobs of one batch, what needs eyes first; then by id. States change between two pages,
+    /// Jobs of one batch, what needs eyes first. States change between two pages,
     /// so a page may show a job twice or skip one: it is for looking, not for scripts.
     pub async fn batch_jobs(
         &self,
@@ -190,10 +197,24 @@ impl Store {
         sql.push(" WHERE j.id = ANY(ARRAY(SELECT j.id FROM jobs j WHERE j.batch_id = ");
         sql.push_bind(batch.0);
         push_states(&mut sql, states);
-        sql.push(" ORDER BY ").push(RANK).push(", j.id LIMIT ").push_bind(i64::from(limit));
+        sql.push(" ORDER BY ").push(RANK).push(" LIMIT ").push_bind(i64::from(limit));
         sql.push(" OFFSET ").push_bind(i64::from(offset));
-        sql.push(")) ORDER BY ").push(RANK).push(", j.id");
+        sql.push(")) ORDER BY ").push(RANK);
         Ok(sql.build_query_as().persistent(false).fetch_all(self.pool()).await?)
+    }
+
+    /// How many jobs of a batch are in each state; states with none are left out.
+    pub async fn batch_states(&self, batch: BatchId) -> Result<Vec<(MoveState, u64)>, StoreError> {
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as("SELECT state, count(*) FROM jobs WHERE batch_id = $1 GROUP BY state")
+                .bind(batch.0)
+                .fetch_all(self.pool())
+                .await?;
+        let read = |(state, n): (String, i64)| {
+            let state = state.parse().map_err(|e| StoreError::undecodable("jobs", e))?;
+            Ok((state, n.unsigned_abs()))
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// One job.

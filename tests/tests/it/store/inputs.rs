@@ -58,6 +58,49 @@ async fn events_of_another_server_or_of_nobody_change_nothing() {
 }
 
 #[tokio::test]
+async fn a_batch_cancel_counts_what_is_past_its_cutover_and_not_what_has_ended() {
+    let db = Db::start("inputs_too_late").await;
+    let artists = db.artists(0, 4, MIB).await;
+    let answer = db.store.enqueue_moves(&db.request(&artists, 1)).await.unwrap();
+    let batch = answer.batch_id.unwrap();
+    let mut first: Vec<JobId> = db.jobs().await.iter().take(2).map(|j| JobId(j.id)).collect();
+    // Two go on, until one has moved and the other is being tidied up.
+    let (moved, tidying) = (first.remove(0), first.remove(0));
+    loop {
+        let orders = db.relay().await;
+        let events: Vec<_> = orders
+            .iter()
+            .filter(|o| o.job_id == moved || o.job_id == tidying)
+            .filter(|o| o.job_id == moved || !matches!(o.order, Order::RetireV1 { .. }))
+            .flat_map(play)
+            .collect();
+        if events.is_empty() {
+            break;
+        }
+        db.tell(&events).await;
+    }
+    assert_eq!(
+        (db.state(moved).await, db.state(tidying).await),
+        ("succeeded".into(), "retiring".into())
+    );
+    let mut states = db.store.batch_states(batch).await.unwrap();
+    states.sort_unstable();
+    let expected = [(MoveState::Queued, 2), (MoveState::Retiring, 1), (MoveState::Succeeded, 1)];
+    assert_eq!(states, expected);
+    let done = db.store.cancel_batch(batch, "admin@test").await.unwrap();
+    assert_eq!((done.cancelled, done.too_late), (2, 1));
+    // What is being undone already is not counted again.
+    let again = db.store.cancel_batch(batch, "admin@test").await.unwrap();
+    assert_eq!((again.cancelled, again.too_late), (0, 1));
+    db.work_off().await;
+    let retried = db.store.retry_batch(batch, false, "admin@test").await.unwrap();
+    assert_eq!((retried.retried, retried.refused), (0, 0), "nothing has failed");
+    let retried = db.store.retry_batch(batch, true, "admin@test").await.unwrap();
+    assert_eq!((retried.retried, retried.refused), (2, 0));
+    db.finish().await;
+}
+
+#[tokio::test]
 async fn a_cancelled_move_frees_the_artist_and_can_be_retried() {
     let db = Db::start("inputs_cancel").await;
     let artist = db.artists(0, 1, MIB).await[0];

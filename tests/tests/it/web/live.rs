@@ -128,7 +128,7 @@ async fn pages_work_without_scripts() {
     };
     let (status, _, text) = post("/move", form("check")).await;
     assert_eq!(status, 200);
-    assert!(text.unwrap().contains("1 refused"));
+    assert!(text.unwrap().contains("1 already lives on Server 1"));
     assert_eq!(web.api("/jobs").await.1["items"].as_array().unwrap().len(), 0);
     let (status, batch, _) = post("/move", form("move")).await;
     assert!(status == 303 && batch.starts_with("/batches/"), "{status} {batch}");

@@ -3,4 +3,5 @@
 mod api;
 mod fixture;
 mod live;
+mod messages;
 mod sign_in;

@@ -42,6 +42,8 @@ pub struct BatchView {
     pub bytes_total: i64,
     /// Bytes at their target, verified.
     pub bytes_done: i64,
+    /// Of these, the bytes of jobs that succeeded.
+    pub bytes_moved: i64,
     /// How fast it goes, and when it may end.
     #[serde(flatten)]
     pub estimate: Estimate,
@@ -101,6 +103,7 @@ impl BatchView {
             refused: row.refused,
             bytes_total: progress.map_or(0, |p| p.bytes_total),
             bytes_done: progress.map_or(0, |p| p.bytes_done),
+            bytes_moved: progress.map_or(0, |p| p.bytes_moved),
             estimate: Estimate::default(),
             created_at: row.created_at,
             started_at: progress.and_then(|p| p.started_at),

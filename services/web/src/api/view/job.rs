@@ -34,6 +34,11 @@ pub struct JobView {
     pub express: bool,
     /// Somebody asked to stop it.
     pub cancel_requested: bool,
+    /// Where the artist lives now.
+    pub artist_server_id: Uuid,
+    /// Whether it can be retried: it did not succeed, the artist still lives at the source, and no
+    /// other job holds it.
+    pub retryable: bool,
     /// Files found so far.
     pub files_total: i64,
     /// Bytes in the staging bucket.
@@ -57,7 +62,10 @@ pub struct JobView {
 
 impl From<JobRow> for JobView {
     fn from(row: JobRow) -> Self {
+        let undone = matches!(row.state.as_str(), "failed" | "cancelled" | "stuck");
         Self {
+            artist_server_id: row.artist_server_id,
+            retryable: undone && row.artist_server_id == row.source_server_id && !row.artist_held,
             id: row.id,
             batch_id: row.batch_id,
             kind: row.kind,
