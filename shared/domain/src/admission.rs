@@ -97,6 +97,9 @@ impl Refusal {
             Self::ServerInactive => format!("{artists} cannot move: {target} is not active"),
             Self::ServerDraining => format!("{artists} cannot move: {target} is being drained"),
             Self::ServerOffline => format!("{artists} cannot move: {target} is offline"),
+            Self::ServerQuarantined => {
+                format!("{artists} cannot move: {target} is in quarantine")
+            }
             Self::SourceOffline => format!("{artists} {live} on a server that is offline"),
         }
     }
