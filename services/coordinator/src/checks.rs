@@ -77,7 +77,7 @@ async fn look(target: &CheckTarget, name: CheckName, ip: Option<IpAddr>) -> Chec
     };
     match ask(target, ip).await {
         Ok(()) => CheckResult::green(name, format!("{place} answers as {}.", target.slug)),
-        Err(why) => CheckResult::red(name, format!("{place}: {}.", why), why.remedy(target, name)),
+        Err(why) => CheckResult::red(name, format!("{place}: {why}."), why.remedy(target, name)),
     }
 }
 

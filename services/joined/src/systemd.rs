@@ -54,7 +54,7 @@ WantedBy=multi-user.target
     )
 }
 
-/// A path as systemd's ExecStart takes it.
+/// A path as systemd's `ExecStart` takes it.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string().replace('%', "%%").replace('$', "$$");
     format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""))

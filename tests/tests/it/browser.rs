@@ -6,7 +6,7 @@ use tourbus_tests::{browser::Browser, support::Cluster, tree};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-async fn sign_in(browser: &Browser, cluster: &Cluster) {
+pub async fn sign_in(browser: &Browser, cluster: &Cluster) {
     let (url, email, password) = cluster.admin();
     let page = &browser.client;
     page.goto(&format!("{url}/sign-in")).await.unwrap();

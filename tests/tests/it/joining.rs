@@ -1,5 +1,7 @@
 //! Servers that join from outside: the printed command, the checks, and who is not let in.
 
+use crate::browser::sign_in;
+use fantoccini::Locator;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use std::{
@@ -18,7 +20,7 @@ use tourbus_protocol::{
     names,
 };
 use tourbus_store::NewServer;
-use tourbus_tests::{support::Cluster, tree, wait};
+use tourbus_tests::{browser::Browser, support::Cluster, tree, wait};
 use tourbus_topology::{Management, Topology, remove_server};
 
 /// Longest wait for a check, a join or a move.
@@ -161,7 +163,38 @@ impl Drop for Installation {
     }
 }
 
-#[tokio::test]
+/// A person before the server's page.
+struct Admin {
+    browser: Browser,
+}
+
+impl Admin {
+    async fn before(cluster: &Cluster, server: &Newcomer, width: u32, dark: bool) -> Self {
+        let browser = Browser::start(width, dark).await;
+        sign_in(&browser, cluster).await;
+        let page = format!("{}/servers/{}", cluster.admin().0, server.id);
+        browser.client.goto(&page).await.unwrap();
+        Self { browser }
+    }
+
+    /// The text of what appears, within the limit, without a reload.
+    async fn sees(&self, what: &str) -> String {
+        let wait = self.browser.client.wait().at_most(PATIENCE);
+        let found = wait.for_element(Locator::Css(what)).await;
+        found.unwrap_or_else(|e| panic!("{what}: {e}")).text().await.unwrap()
+    }
+
+    async fn clicks(&self, what: &str) {
+        let found = self.browser.client.find(Locator::Css(what)).await.unwrap();
+        found.click().await.unwrap();
+    }
+
+    async fn sees_check(&self, name: &str, state: &str) {
+        self.sees(&format!("li[data-check='{name}'][data-state='{state}']")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_joins_is_mended_and_takes_artists() {
     let cluster = Cluster::start("joining").await;
     let newcomer = Newcomer::create(&cluster).await;
@@ -173,18 +206,17 @@ async fn a_server_joins_is_mended_and_takes_artists() {
     fs::create_dir(root.path().join("server")).unwrap();
     fs::write(&media, b"in the way").unwrap();
 
-    let enrolment = newcomer.enrol(&cluster).await;
-    let token = enrolment["token"].as_str().unwrap();
-    let installation = Installation::run(enrolment["command"].as_str().unwrap(), root.path());
-    newcomer
-        .until_checks(&cluster, "every check but the media root's", |checks| {
-            let state = |name| check(checks, name)["state"].as_str().unwrap().to_owned();
-            state("media_root") == "red"
-                && ["agent", "version", "clock", "broker", "staging", "url", "ip"]
-                    .iter()
-                    .all(|name| state(name) == "green")
-        })
-        .await;
+    let admin = Admin::before(&cluster, &newcomer, 1280, false).await;
+    admin.clicks("form[action$='/enrolment'] button").await;
+    let command = admin.sees("#command").await;
+    admin.browser.picture("join-command").await;
+    let token = command.split("TOURBUS_TOKEN=").nth(1).unwrap().split(' ').next().unwrap();
+    let installation = Installation::run(&command, root.path());
+    for name in ["agent", "version", "clock", "broker", "staging", "url", "ip"] {
+        admin.sees_check(name, "green").await;
+    }
+    admin.sees_check("media_root", "red").await;
+    admin.browser.picture("join-red").await;
     let red = newcomer.checks(&cluster).await;
     let red = check(&red, "media_root").clone();
     let (cause, remedy) = (red["cause"].as_str().unwrap(), red["remedy"].as_str().unwrap());
@@ -193,13 +225,19 @@ async fn a_server_joins_is_mended_and_takes_artists() {
     assert!(!installation.said().contains(token), "the token was printed");
 
     // The remedy is followed to the letter.
-    let command = remedy.split('`').nth(1).unwrap();
-    let mended = Command::new("sh").args(["-c", command]).status().unwrap();
-    assert!(mended.success(), "{command}");
-    let again = format!("/servers/{}/checks", newcomer.id);
-    let (status, answer) = cluster.api.post(&again, &json!({})).await.unwrap();
-    assert_eq!((status, &check(&answer, "media_root")["state"]), (202, &json!("pending")));
+    let mending = admin.sees("li[data-check='media_root'] .remedy code").await;
+    assert_eq!(Some(mending.as_str()), remedy.split('`').nth(1));
+    let mended = Command::new("sh").args(["-c", &mending]).status().unwrap();
+    assert!(mended.success(), "{mending}");
+    admin.clicks("#try-again").await;
+    admin.sees_check("media_root", "green").await;
     newcomer.until_checks(&cluster, "all checks green", all_green).await;
+    admin.sees("#checks[data-green]").await;
+    admin.browser.picture("join-green").await;
+    admin.browser.close().await;
+    let phone = Admin::before(&cluster, &newcomer, 390, true).await;
+    phone.browser.picture("join-phone-dark").await;
+    phone.browser.close().await;
     installation.until_said("All checks are green").await;
 
     let artist =

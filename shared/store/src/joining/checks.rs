@@ -43,6 +43,9 @@ pub struct ServerChecks {
     pub rows: Vec<CheckRow>,
 }
 
+/// When it joined, when its agent reported, and how long ago that is, in seconds.
+type Joined = (Option<DateTime<Utc>>, Option<DateTime<Utc>>, Option<f64>);
+
 /// A server that the master is to look at.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct CheckTarget {
@@ -140,15 +143,14 @@ impl Store {
         &self,
         server: ServerId,
     ) -> Result<Option<ServerChecks>, StoreError> {
-        let found: Option<(Option<DateTime<Utc>>, Option<DateTime<Utc>>, Option<f64>)> =
-            sqlx::query_as(
-                "SELECT joined_at, agent_seen_at,
+        let found: Option<Joined> = sqlx::query_as(
+            "SELECT joined_at, agent_seen_at,
                         extract(epoch FROM clock_timestamp() - agent_seen_at)::float8
                  FROM servers WHERE id = $1 AND deleted_at IS NULL",
-            )
-            .bind(server.0)
-            .fetch_optional(self.pool())
-            .await?;
+        )
+        .bind(server.0)
+        .fetch_optional(self.pool())
+        .await?;
         let Some((joined_at, agent_seen_at, agent_age_s)) = found else { return Ok(None) };
         let rows = sqlx::query_as(
             "SELECT c.name, c.state, c.cause, c.remedy, c.checked_at,
@@ -199,7 +201,7 @@ impl Store {
                  OR (c.red AND c.oldest < now() - make_interval(secs => $4)))
              ORDER BY s.slug",
         )
-        .bind(CheckName::BY_MASTER.map(|n| n.as_str()).as_slice())
+        .bind(CheckName::BY_MASTER.map(CheckName::as_str).as_slice())
         .bind(CheckName::BY_MASTER.len() as i64)
         .bind(f64::from(every_s))
         .bind(f64::from(red_every_s))

@@ -53,6 +53,8 @@ pub struct Joining {
     pub first: bool,
 }
 
+// The flags are what the rows say, independent of one another.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(FromRow)]
 struct Found {
     id: Uuid,

@@ -70,7 +70,7 @@ impl Store {
              FROM servers s WHERE s.id = $1",
         )
         .bind(server.0)
-        .bind(CheckName::BY_AGENT.map(|n| n.as_str()).as_slice())
+        .bind(CheckName::BY_AGENT.map(CheckName::as_str).as_slice())
         .bind(CheckName::BY_AGENT.len() as i64)
         .fetch_one(&mut *tx)
         .await?;
