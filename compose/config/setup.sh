@@ -8,7 +8,9 @@ with_database() {
 }
 
 with_database migrate
-TOURBUS__COORDINATOR__PASSWORD=$COORDINATOR_PASSWORD TOURBUS__SERVERS=$SERVERS \
+# The database knows the servers that have joined: without it they would be shut out.
+TOURBUS__DATABASE__URL=$DATABASE_URL \
+    TOURBUS__COORDINATOR__PASSWORD=$COORDINATOR_PASSWORD TOURBUS__SERVERS=$SERVERS \
     tourbus topology declare --config topology.toml
 with_database server ensure --slug master --name Master --master \
     --ip 172.31.77.11 --url http://tourbus.localhost:8081
