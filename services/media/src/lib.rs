@@ -36,6 +36,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tourbus_config::MediaConfig;
 use tourbus_telemetry::Health;
+use tourbus_tls::TlsError;
 
 pub use server::serve;
 
@@ -50,6 +51,9 @@ pub enum MediaError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A second metrics recorder in one process.
     #[error("metrics: {0}")]
     Metrics(String),

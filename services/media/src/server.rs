@@ -6,12 +6,10 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tourbus_config::MediaConfig;
+use tourbus_tls::{Listener, Stream};
 
 /// Connections at once; more wait in the kernel's backlog.
 const CONNECTIONS_MAX: usize = 4096;
@@ -19,8 +17,6 @@ const CONNECTIONS_MAX: usize = 4096;
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long streams may go on after the shutdown was asked for.
 const STREAMS_FINISH: Duration = Duration::from_secs(15);
-/// Pause after a failed accept: descriptors or memory have run out, and come back slowly.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Bound of a request's head, and of what is queued for a listener before the file is read on.
 const CONNECTION_BUFFER_BYTES: usize = 64 << 10;
 
@@ -33,6 +29,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), MediaError> {
     let app = Arc::new(App::new(config, others)?);
+    let mut listener = Listener::new(listener, config.tls.as_ref())?;
     let connections = TaskTracker::new();
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
@@ -40,23 +37,15 @@ pub async fn serve(
             let slot = Arc::clone(&slots).acquire_owned().await;
             (slot, listener.accept().await)
         };
-        let (slot, accepted) = tokio::select! {
+        let (slot, (stream, _)) = tokio::select! {
             () = shutdown.cancelled() => break,
             next = next => next,
         };
-        match accepted {
-            Ok((stream, _)) => {
-                let connection = connection(stream, Arc::clone(&app), shutdown.clone());
-                connections.spawn(async move {
-                    connection.await;
-                    drop(slot);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "media.accept_failed");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
+        let connection = connection(stream, Arc::clone(&app), shutdown.clone());
+        connections.spawn(async move {
+            connection.await;
+            drop(slot);
+        });
     }
     drop(listener);
     connections.close();
@@ -65,10 +54,7 @@ pub async fn serve(
     Ok(())
 }
 
-async fn connection(stream: TcpStream, app: Arc<App>, shutdown: CancellationToken) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "media.nodelay_failed");
-    }
+async fn connection(stream: Stream, app: Arc<App>, shutdown: CancellationToken) {
     let service = service_fn(move |request| {
         let app = Arc::clone(&app);
         async move { Ok::<_, Infallible>(app.answer(request).await) }

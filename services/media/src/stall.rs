@@ -8,7 +8,6 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Instant, Sleep, sleep},
 };
 
@@ -16,17 +15,17 @@ use tokio::{
 /// back with a range request, so this may be short against a song.
 const WRITE_STALL_MAX: Duration = Duration::from_secs(90);
 
-/// A TCP connection whose writes fail when nothing has moved for [`WRITE_STALL_MAX`].
-pub(crate) struct StallGuard {
-    stream: TcpStream,
+/// A connection whose writes fail when nothing has moved for [`WRITE_STALL_MAX`].
+pub(crate) struct StallGuard<S> {
+    stream: S,
     limit: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
 }
 
-impl StallGuard {
+impl<S> StallGuard<S> {
     /// Guards a connection.
-    pub(crate) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: S) -> Self {
         Self { stream, limit: WRITE_STALL_MAX, timer: None, waiting: false }
     }
 
@@ -50,7 +49,7 @@ impl StallGuard {
     }
 }
 
-impl AsyncRead for StallGuard {
+impl<S: AsyncRead + Unpin> AsyncRead for StallGuard<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -60,7 +59,7 @@ impl AsyncRead for StallGuard {
     }
 }
 
-impl AsyncWrite for StallGuard {
+impl<S: AsyncWrite + Unpin> AsyncWrite for StallGuard<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -95,7 +94,10 @@ impl AsyncWrite for StallGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::{io::AsyncWriteExt, net::TcpListener};
+    use tokio::{
+        io::AsyncWriteExt,
+        net::{TcpListener, TcpStream},
+    };
 
     #[tokio::test]
     async fn a_listener_who_stops_reading_is_given_up() {

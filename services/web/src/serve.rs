@@ -12,13 +12,14 @@ use crate::{
     pages,
     queues::Queues,
 };
-use axum::{Router, http::StatusCode};
+use axum::{Router, http::StatusCode, serve::ListenerExt};
 use std::{net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tourbus_config::WebConfig;
 use tourbus_store::{Store, StoreError};
 use tourbus_telemetry::Health;
+use tourbus_tls::{Listener, TlsError};
 use tower_http::{
     catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer,
 };
@@ -41,6 +42,9 @@ pub enum WebError {
         /// Why.
         source: std::io::Error,
     },
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The listener broke.
     #[error("the listener failed: {0}")]
     Serve(std::io::Error),
@@ -75,6 +79,7 @@ pub async fn run_on(
         () = shutdown.cancelled() => return Ok(()),
     };
     let feed = Feed::default();
+    let tls = config.tls.clone();
     let app = App::new(Shared {
         queues: Queues::new(config.management.clone())?,
         store: store.clone(),
@@ -91,6 +96,7 @@ pub async fn run_on(
         tokio::spawn(watch(store.clone(), health.clone())),
     ];
     tracing::info!(address = ?listener.local_addr().ok(), "web.listening");
+    let listener = Listener::new(listener, tls.as_ref())?;
     let served = serve(listener, router(app).merge(health.router()), shutdown).await;
     for task in background {
         task.abort();
@@ -102,13 +108,14 @@ pub async fn run_on(
 }
 
 async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     router: Router,
     shutdown: CancellationToken,
 ) -> Result<(), WebError> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let stop = shutdown.clone();
-    let running = axum::serve(listener, service)
+    // Tapping does nothing but make the peer's address known to handlers.
+    let running = axum::serve(listener.tap_io(|_| ()), service)
         .with_graceful_shutdown(async move { stop.cancelled().await });
     let deadline = async {
         shutdown.cancelled().await;

@@ -14,7 +14,7 @@ pub use agent::{AgentConfig, JoiningConfig};
 pub use load::{ConfigError, load, parse};
 pub use parts::{
     BrokerConfig, ClusterConfig, DatabaseConfig, HealthConfig, ManagementConfig, Slots,
-    StagingConfig, WorkerLimits,
+    StagingConfig, TlsConfig, WorkerLimits,
 };
 pub use process::{
     CoordinatorConfig, MediaConfig, ServerUserConfig, StagingServerConfig, TopologyConfig,

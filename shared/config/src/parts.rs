@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 use serde::Deserialize;
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 /// PostgreSQL.
 #[derive(Debug, Clone, Deserialize)]
@@ -84,6 +84,16 @@ const fn request_timeout() -> u64 {
 }
 const fn request_attempts() -> usize {
     5
+}
+
+/// A certificate and its key. Both files are read again when they change.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The certificate, then those that vouch for it, up to but without the root; PEM.
+    pub certificate: PathBuf,
+    /// The private key, PEM; readable by this process only.
+    pub key: PathBuf,
 }
 
 /// What everybody must agree on.

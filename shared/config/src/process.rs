@@ -3,7 +3,7 @@
 use crate::agent::JoiningConfig;
 use crate::parts::{
     BrokerConfig, ClusterConfig, DatabaseConfig, HealthConfig, ManagementConfig, Slots,
-    StagingConfig, WorkerLimits,
+    StagingConfig, TlsConfig, WorkerLimits,
 };
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -16,6 +16,9 @@ use tourbus_domain::{MoveSettings, Slug};
 pub struct WebConfig {
     /// Where pages, API, front door, health and metrics listen.
     pub listen: SocketAddr,
+    /// Its certificate, to listen by TLS; without it, plain: put it behind a TLS proxy, or on loopback.
+    #[serde(default)]
+    pub tls: Option<TlsConfig>,
     /// Names of the cluster.
     pub cluster: ClusterConfig,
     /// The database.
@@ -52,8 +55,16 @@ pub struct CoordinatorConfig {
     pub broker: BrokerConfig,
     /// The staging bucket, for sweeping what dead moves left.
     pub staging: StagingConfig,
-    /// The master's Ed25519 private key: 32 bytes, hex.
+    /// The master's first Ed25519 private key: 32 bytes, hex.
     pub signing_key: SecretString,
+    /// Where the master's keys are kept once they have been rotated: a file that only this user
+    /// can read, shared by all coordinators of the machine. Without it keys cannot be rotated.
+    #[serde(default)]
+    pub keyring: Option<PathBuf>,
+    /// How long the master's key before the current one still counts, in seconds (7 days). Not
+    /// less than `message_ttl_s`, or what waits on a lane for longer is refused and sent again.
+    #[serde(default = "message_ttl")]
+    pub key_window_s: u64,
     /// Numbers that steer a move.
     #[serde(default)]
     pub moves: MoveSettings,
@@ -118,6 +129,10 @@ pub struct MediaConfig {
     pub server: Slug,
     /// Where it listens: media, health and metrics.
     pub listen: SocketAddr,
+    /// Its certificate, to listen by TLS; without it, plain: put it behind a TLS proxy, or on
+    /// loopback.
+    #[serde(default)]
+    pub tls: Option<TlsConfig>,
     /// That server's media root.
     pub media_root: PathBuf,
     /// Names of the cluster.

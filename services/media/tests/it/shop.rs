@@ -52,6 +52,7 @@ impl Shop {
         let config = MediaConfig {
             server: "server3".parse().unwrap(),
             listen: "127.0.0.1:0".parse().unwrap(),
+            tls: None,
             media_root: root.path().to_owned(),
             cluster: ClusterConfig {
                 main_domain: "tourbus.localhost".to_owned(),
