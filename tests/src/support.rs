@@ -384,7 +384,12 @@ impl Cluster {
 
     /// A process's configuration, as one who reads the server's whole disk has it.
     pub fn config_of<T: serde::de::DeserializeOwned>(&self, process: &str) -> T {
-        tourbus_config::load(self.inner.config_path(process).unwrap()).unwrap()
+        tourbus_config::load(self.config_path(process)).unwrap()
+    }
+
+    /// A process's configuration file.
+    pub fn config_path(&self, process: &str) -> &Path {
+        self.inner.config_path(process).unwrap()
     }
 
     /// What should be on the broker, as far as files say it.
@@ -396,6 +401,11 @@ impl Cluster {
     /// The broker's management API.
     pub fn management_url(&self) -> &str {
         &self.endpoints.broker.management_url
+    }
+
+    /// Where a server's media service listens.
+    pub fn media_address(&self, server: &str) -> std::net::SocketAddr {
+        self.inner.server(server).unwrap().media_address
     }
 
     async fn management(&self, request: reqwest::RequestBuilder) -> Result<Value> {

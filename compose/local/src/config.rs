@@ -163,6 +163,7 @@ impl Writer<'_> {
             "broker": self.broker(COORDINATOR_USER),
             "staging": self.endpoints().staging,
             "signing_key": self.secrets.signing_key,
+            "keyring": self.data.join("keyring.json"),
         })
     }
 

@@ -1,5 +1,6 @@
 //! What ends a coordinator.
 
+use crate::KeyringError;
 use std::net::SocketAddr;
 use tourbus_staging::StagingError;
 use tourbus_store::StoreError;
@@ -18,9 +19,9 @@ pub enum CoordinatorError {
     /// Metrics were installed twice in this process.
     #[error("cannot install metrics: {0}")]
     Metrics(String),
-    /// `signing_key` is no key.
-    #[error("signing_key must be an Ed25519 private key: 64 hexadecimal digits")]
-    SigningKey,
+    /// The master's keys cannot be used.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// The staging section is wrong.
     #[error("staging: {0}")]
     Staging(#[from] StagingError),

@@ -15,15 +15,20 @@ mod error;
 mod events;
 mod gauges;
 mod housekeeping;
+mod keyring;
+mod keys;
 mod patience;
 mod relay;
 mod rescue;
 mod sweep;
 
 pub use error::CoordinatorError;
+pub use keyring::{Key, KeyState, Keyring, KeyringError, KeyringFile};
 
-use secrecy::{ExposeSecret, SecretString};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tourbus_broker::Broker;
@@ -41,7 +46,8 @@ struct Coordinator {
     config: CoordinatorConfig,
     store: Store,
     broker: Broker,
-    signer: Signer,
+    keyring: KeyringFile,
+    signer: RwLock<Arc<Signer>>,
     staging: S3Staging,
     shutdown: CancellationToken,
 }
@@ -64,7 +70,8 @@ pub async fn run(
         let served = tourbus_telemetry::serve(listener, served, stopped.cancelled_owned()).await;
         served.map_err(|source| CoordinatorError::Listen { listen, source })
     });
-    let signer = signer(&config.signing_key)?;
+    let keyring = KeyringFile::new(config.keyring.clone(), config.signing_key.clone());
+    let signer = RwLock::new(Arc::new(keyring.read()?.signer()?));
     let staging = S3Staging::connect(&config.staging)?;
     let Some(store) = patience::connect(&config.database, &shutdown).await? else {
         return Ok(());
@@ -73,10 +80,17 @@ pub async fn run(
     // The broker's own token: cancelled last, so that what is in hand can be settled.
     let broker = Broker::start(&config.broker, "coordinator", CancellationToken::new());
     let shutdown_tasks = shutdown.clone();
-    let this =
-        Arc::new(Coordinator { config, store, broker, signer, staging, shutdown: shutdown_tasks });
+    let this = Arc::new(Coordinator {
+        config,
+        store,
+        broker,
+        keyring,
+        signer,
+        staging,
+        shutdown: shutdown_tasks,
+    });
     this.spawn(&health, &mut tasks);
-    tracing::info!(key = %this.signer.public_key_hex(), "coordinator.started");
+    tracing::info!(key = %this.signer().public_key_hex(), "coordinator.started");
     let ended = supervise(tasks, &shutdown).await;
     this.broker.close().await;
     this.store.close().await;
@@ -100,8 +114,15 @@ impl Coordinator {
         tasks.spawn(async move { this.housekeep().await });
         let this = Arc::clone(self);
         tasks.spawn(async move { this.check_servers().await });
+        let this = Arc::clone(self);
+        tasks.spawn(async move { this.keep_keys().await });
         let (this, health) = (Arc::clone(self), health.clone());
         tasks.spawn(async move { this.watch(health).await });
+    }
+
+    /// The key that signs at this moment.
+    fn signer(&self) -> Arc<Signer> {
+        Arc::clone(&self.signer.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits, or returns false at once when the process is to end.
@@ -135,17 +156,4 @@ async fn supervise(
         tasks.shutdown().await;
     }
     result
-}
-
-fn signer(key: &SecretString) -> Result<Signer, CoordinatorError> {
-    let mut bytes = [0; 32];
-    let text = key.expose_secret().trim();
-    let digits = |i: usize| text.get(2 * i..2 * i + 2).and_then(|d| u8::from_str_radix(d, 16).ok());
-    if text.len() != 64 {
-        return Err(CoordinatorError::SigningKey);
-    }
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = digits(i).ok_or(CoordinatorError::SigningKey)?;
-    }
-    Ok(Signer::from_bytes(&bytes))
 }

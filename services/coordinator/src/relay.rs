@@ -6,7 +6,7 @@ use chrono::{Duration as Span, Utc};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 use tourbus_broker::{BrokerState, Publication, PublishError};
-use tourbus_protocol::{Work, names};
+use tourbus_protocol::{Signer, Work, names};
 use tourbus_store::{DueOrder, StoreError};
 use uuid::Uuid;
 
@@ -113,10 +113,11 @@ impl Coordinator {
     }
 
     fn sign_all(&self, orders: &[DueOrder], settled: &mut Settled) -> (Vec<i64>, Vec<Publication>) {
+        let signer = self.signer();
         let mut publications = Vec::with_capacity(orders.len());
         let mut ids = Vec::with_capacity(orders.len());
         for order in orders {
-            match self.publication(order) {
+            match self.publication(order, &signer) {
                 Ok(publication) => {
                     ids.push(order.id);
                     publications.push(publication);
@@ -130,7 +131,11 @@ impl Coordinator {
         (ids, publications)
     }
 
-    fn publication(&self, order: &DueOrder) -> Result<Publication, serde_json::Error> {
+    fn publication(
+        &self,
+        order: &DueOrder,
+        signer: &Signer,
+    ) -> Result<Publication, serde_json::Error> {
         let (message_id, issued_at) = (Uuid::now_v7(), Utc::now());
         let ttl_s = i64::try_from(self.config.message_ttl_s).unwrap_or(i64::MAX);
         let expires_at = Span::try_seconds(ttl_s)
@@ -150,7 +155,7 @@ impl Coordinator {
         Ok(Publication {
             exchange: names::WORK_EXCHANGE.to_owned(),
             routing_key: names::work_key(&order.server, order.lane),
-            body: self.signer.sign(&work)?,
+            body: signer.sign(&work)?,
             message_id,
             kind: "work",
         })

@@ -51,6 +51,9 @@ pub enum Command {
     /// Make accounts
     #[command(subcommand)]
     Account(Account),
+    /// List or rotate the master's keys
+    #[command(subcommand)]
+    Keys(Keys),
     #[command(flatten)]
     Service(Service),
 }
@@ -142,6 +145,25 @@ pub struct EnsureAccount {
     /// A token for the API on its behalf, if wanted; likewise
     #[arg(skip = std::env::var(API_TOKEN).ok())]
     pub api_token: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Print the keys, and which servers obey them
+    List(ConfigFile),
+    /// Make a new key; it signs as soon as every server obeys it
+    Rotate(RotateKeys),
+    /// Let the old keys count no more at once: for a key that others may know
+    DropOld(ConfigFile),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct RotateKeys {
+    #[command(flatten)]
+    pub file: ConfigFile,
+    /// End a rotation that is under way without waiting for servers that are away
+    #[arg(long)]
+    pub now: bool,
 }
 
 /// One role of the cluster.

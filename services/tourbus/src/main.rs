@@ -2,6 +2,7 @@
 
 mod args;
 mod joining;
+mod keys;
 mod operate;
 mod people;
 mod serve;
@@ -34,6 +35,7 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
             Command::Server(Server::Run(options)) => joining::run(options).await,
             Command::Server(Server::Ensure(server)) => people::ensure_server(server).await,
             Command::Account(Account::Ensure(account)) => people::ensure_account(account).await,
+            Command::Keys(command) => keys::run(command).await,
             Command::Service(service) => serve::run(service).await,
         }
     })

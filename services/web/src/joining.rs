@@ -11,6 +11,7 @@ use axum::{Router, routing::get};
 use secrecy::ExposeSecret;
 use tourbus_config::{StagingConfig, WebConfig};
 use tourbus_protocol::agent::{Settings, StagingAccess};
+use tourbus_store::{Store, StoreError};
 use tourbus_topology::Management;
 
 /// What servers that join are told, and how the broker is prepared for them.
@@ -44,6 +45,19 @@ impl Joining {
             settings,
             token_ttl_s: joining.token_ttl_s,
         })
+    }
+}
+
+impl Joining {
+    /// What a server is told at this moment: the master's keys may have been rotated since its
+    /// configuration was written.
+    pub async fn settings_now(&self, store: &Store) -> Result<Settings, StoreError> {
+        let keys = store.master_keys().await?;
+        let mut settings = self.settings.clone();
+        if !keys.is_empty() {
+            settings.master_public_keys = keys.into_iter().map(|k| k.public_key).collect();
+        }
+        Ok(settings)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     phase::Phase,
     quarantine::Watchman,
     steps,
+    trust::{Announcement, Trust},
 };
 use chrono::Utc;
 use std::{future, sync::Arc, time::Duration};
@@ -25,7 +26,7 @@ use tourbus_broker::Delivery;
 use tourbus_config::WorkerLimits;
 use tourbus_domain::{ErrorClass, JobError, StepRef};
 use tourbus_mediaroot::{Entered, Entering, MediaRoot, RootError, Ticket};
-use tourbus_protocol::{EventBody, Order, Verifier, Work};
+use tourbus_protocol::{EventBody, Order, Refused, Work};
 use tourbus_staging::Staging;
 use uuid::Uuid;
 
@@ -38,7 +39,7 @@ const VOID_POLL: Duration = Duration::from_millis(250);
 
 /// What every delivery needs. Shared.
 pub struct Desk<S> {
-    pub verifier: Verifier,
+    pub trust: Arc<Trust>,
     pub root: MediaRoot,
     pub staging: S,
     pub buffers: Buffers,
@@ -59,7 +60,7 @@ enum Entry {
 impl<S: Staging> Desk<S> {
     /// Deals with one delivery.
     pub async fn take(&self, delivery: Delivery) {
-        let work = match self.verifier.check(&delivery.body, Utc::now()) {
+        let work = match self.verify(&delivery).await {
             Ok(work) => work,
             Err(refused) => {
                 tracing::warn!(%refused, routing_key = delivery.routing_key, "work.refused");
@@ -68,9 +69,12 @@ impl<S: Staging> Desk<S> {
                 return;
             }
         };
-        match work.order {
+        match work.order.clone() {
             Order::VoidV1 => return self.void(&work, delivery).await,
             Order::ReleaseV1 { quarantine } => return self.release(quarantine, delivery).await,
+            Order::TrustV1 { generation, keys } => {
+                return self.trust(generation, keys, delivery).await;
+            }
             _ => (),
         }
         let _hold = self.held.hold(work.step_ref());
@@ -83,6 +87,42 @@ impl<S: Staging> Desk<S> {
             Entry::Ended(stop) => (Err(stop), None),
         };
         self.tell(&work, outcome, delivery, entered).await;
+    }
+
+    async fn verify(&self, delivery: &Delivery) -> Result<Work, Refused> {
+        match self.trust.check(&delivery.body, Utc::now()) {
+            Err(Refused::UnknownKey(_)) => {
+                let trust = Arc::clone(&self.trust);
+                let looking = blocking(move || {
+                    trust.look();
+                    Ok(())
+                });
+                if let Err(error) = looking.await {
+                    tracing::debug!(%error, "trust.not_looked");
+                }
+                self.trust.check(&delivery.body, Utc::now())
+            }
+            checked => checked,
+        }
+    }
+
+    /// Takes an announcement of the master's keys.
+    async fn trust(&self, generation: u64, keys: Vec<String>, delivery: Delivery) {
+        let trust = Arc::clone(&self.trust);
+        let announced = tokio::task::spawn_blocking(move || trust.announced(generation, keys));
+        match announced.await {
+            Ok(Ok(())) => settled(delivery.ack().await),
+            Ok(Err(Announcement::Refused(refused))) => {
+                tracing::error!(%refused, "trust.refused");
+                settled(delivery.reject().await);
+            }
+            Ok(Err(Announcement::Root(error))) => {
+                tracing::error!(%error, "trust.not_noted");
+                settled(delivery.requeue().await);
+            }
+            // The runtime is ending.
+            Err(_) => settled(delivery.requeue().await),
+        }
     }
 
     /// Calls a try off, and everything below the floor.

@@ -1,6 +1,6 @@
 //! Signs of life: to the coordinator, to the health page, and the janitor's rounds.
 
-use crate::{errand::Desk, events::Events, held::Held, quarantine::Watchman};
+use crate::{errand::Desk, events::Events, held::Held, quarantine::Watchman, trust::Trust};
 use chrono::Utc;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -24,15 +24,17 @@ pub async fn beat(
     root: MediaRoot,
     health: Health,
     watchman: Arc<Watchman>,
+    trust: Arc<Trust>,
     period: Duration,
 ) {
     let mut ticks = interval(period.max(Duration::from_millis(10)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
-        let (place, watch) = (root.clone(), Arc::clone(&watchman));
+        let (place, watch, trusted) = (root.clone(), Arc::clone(&watchman), Arc::clone(&trust));
         let looked = tokio::task::spawn_blocking(move || {
             watch.look();
+            trusted.look();
             place.probe().and_then(|()| place.space())
         });
         let space = match looked.await {
@@ -57,6 +59,7 @@ pub async fn beat(
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             quarantine: watchman.standing(),
+            trusts: trust.key_ids(),
         };
         if let Err(error) = events.publish(EventBody::Heartbeat(heartbeat)).await {
             tracing::debug!(%error, "heartbeat.lost");

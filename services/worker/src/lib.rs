@@ -21,5 +21,6 @@ mod phase;
 mod quarantine;
 mod run;
 pub mod steps;
+mod trust;
 
 pub use run::{WorkerError, run};

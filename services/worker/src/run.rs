@@ -2,7 +2,7 @@
 
 use crate::{
     buffers::Buffers, errand::Desk, events::Events, heartbeat, held::Held, phase::Phase,
-    quarantine::Watchman,
+    quarantine::Watchman, trust::Trust,
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -15,7 +15,7 @@ use tourbus_broker::Broker;
 use tourbus_config::{Slots, WorkerConfig};
 use tourbus_domain::{Lane, Quarantine};
 use tourbus_mediaroot::{MediaRoot, RootError};
-use tourbus_protocol::{Refused, Verifier, names};
+use tourbus_protocol::{Refused, names};
 use tourbus_staging::{S3Staging, StagingError};
 use tourbus_telemetry::Health;
 
@@ -69,7 +69,8 @@ pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<()
         .map_err(|source| WorkerError::Listen { address, source })?;
     let root = MediaRoot::new(&config.media_root);
     root.prepare()?;
-    let verifier = Verifier::new(config.server.clone(), &config.master_public_keys)?;
+    let trust = Trust::new(root.clone(), config.server.clone(), config.master_public_keys)?;
+    let trust = Arc::new(trust);
     let staging = S3Staging::connect(&config.staging)?;
     // A token of its own: acknowledgements must still go out after the shutdown has begun.
     let broker = Broker::start(&config.broker, &config.worker, CancellationToken::new());
@@ -81,7 +82,7 @@ pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<()
     let held = Held::default();
     let period = Duration::from_millis(config.limits.heartbeat_ms);
     let desk = Arc::new(Desk {
-        verifier,
+        trust: Arc::clone(&trust),
         root: root.clone(),
         staging: staging.clone(),
         buffers: Buffers::new(config.limits.chunk_buffers, config.limits.chunk_bytes),
@@ -99,7 +100,7 @@ pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<()
             tracing::error!(%error, "health.ended");
         }
     });
-    background.spawn(heartbeat::beat(events, held, root, health.clone(), watchman, period));
+    background.spawn(heartbeat::beat(events, held, root, health.clone(), watchman, trust, period));
     background.spawn(heartbeat::watch_broker(broker.clone(), health.clone()));
     background.spawn(heartbeat::watch_staging(staging, health));
     background.spawn(heartbeat::clean(Arc::clone(&desk)));

@@ -13,6 +13,7 @@
 //!     retired/<job id>-stale-<epoch>/  likewise, of a tree that a promotion found in its place
 //!     jobs/<job id>/                 what the worker must remember of a running job
 //!     quarantine.json                why this server takes no work; absent when it does
+//!     master-keys.json               the master's keys that count, once it has changed them
 //!     fences/<job id>/               highest epochs seen, and locks; outlives the job
 //! ```
 //!
@@ -112,6 +113,11 @@ impl MediaRoot {
     /// Why this server takes no work.
     pub fn quarantine_note(&self) -> PathBuf {
         self.hidden("quarantine.json")
+    }
+
+    /// The master's keys that count.
+    pub fn master_keys_note(&self) -> PathBuf {
+        self.hidden("master-keys.json")
     }
 
     /// Highest epochs seen of a job, and its steps' locks.

@@ -17,6 +17,7 @@ mod retired;
 pub mod serve;
 mod setup;
 mod slugs;
+mod trust;
 mod walk;
 mod write;
 
@@ -30,5 +31,6 @@ pub use layout::MediaRoot;
 pub use remove::{Removal, remove_tree, rename_tree};
 pub use retired::{RETIRED_TREE, Retired};
 pub use setup::Space;
+pub use trust::MasterKeys;
 pub use walk::{WalkError, Walked, WalkedKind};
 pub use write::WriteFile;

@@ -1,5 +1,6 @@
 //! Events: from workers to the coordinator, under `server.<slug>.<name>`.
 
+use crate::KeyId;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tourbus_domain::{Input, JobError, Quarantine, SegmentRef, Slug, StepRef, StepResult, Totals};
@@ -38,6 +39,9 @@ pub struct Heartbeat {
     /// Why this server takes no work, if it is in quarantine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<Quarantine>,
+    /// Which of the master's keys it obeys.
+    #[serde(default)]
+    pub trusts: Vec<KeyId>,
 }
 
 /// The events.

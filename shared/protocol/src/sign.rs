@@ -25,6 +25,13 @@ impl fmt::Debug for KeyId {
     }
 }
 
+impl KeyId {
+    /// Of a public key in hex.
+    pub fn of_hex(public_key: &str) -> Self {
+        Self(public_key.chars().take(16).collect())
+    }
+}
+
 fn key_id(key: &VerifyingKey) -> KeyId {
     KeyId(hex::encode(&key.as_bytes()[..8]))
 }
@@ -116,6 +123,11 @@ impl Verifier {
         Ok(Self { server, keys })
     }
 
+    /// The keys that it trusts.
+    pub fn key_ids(&self) -> Vec<KeyId> {
+        self.keys.iter().map(key_id).collect()
+    }
+
     /// Checks a message's body: envelope, key, signature, server, times. The epoch is checked
     /// later, against what this server has seen of the job.
     pub fn check(&self, body: &[u8], now: DateTime<Utc>) -> Result<Work, Refused> {
@@ -183,6 +195,7 @@ mod tests {
         let work = work("server2");
         let body = signer.sign(&work).unwrap();
         assert_eq!(verifier.check(&body, Utc::now()), Ok(work));
+        assert_eq!(verifier.key_ids(), [KeyId::of_hex(&signer.public_key_hex())]);
     }
 
     #[test]

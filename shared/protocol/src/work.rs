@@ -103,6 +103,14 @@ pub enum Order {
         /// Which: an old order lifts no new quarantine.
         quarantine: Uuid,
     },
+    /// Obey these of the master's keys from now on, and no others. Job and step of the message
+    /// mean nothing.
+    TrustV1 {
+        /// Counts up: a repeated older one changes nothing.
+        generation: u64,
+        /// The public keys, hex.
+        keys: Vec<String>,
+    },
 }
 
 impl Order {
@@ -116,7 +124,7 @@ impl Order {
             | Self::RetireV1 { artist, .. }
             | Self::AbandonImportV1 { artist }
             | Self::AbandonExportV1 { artist } => Some(artist),
-            Self::VoidV1 | Self::ReleaseV1 { .. } => None,
+            Self::VoidV1 | Self::ReleaseV1 { .. } | Self::TrustV1 { .. } => None,
         }
     }
 }

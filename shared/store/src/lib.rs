@@ -15,6 +15,7 @@ mod inputs;
 mod jobs;
 mod jobs_core;
 mod joining;
+mod master_keys;
 mod migrate;
 mod moves;
 mod notify;
@@ -44,6 +45,7 @@ pub use joining::{
     AGENT_SILENT_AFTER_S, AgentServer, CheckRow, CheckTarget, Enrolled, EnrolmentRow, JoinRefused,
     JoinStart, Joining, Refusal, ServerChecks, Taken,
 };
+pub use master_keys::{MasterKeyRow, ServerTrust};
 pub use moves::{MoveAnswer, MoveRequest, Once};
 pub use notify::{Changed, JobsListener, Listener};
 pub use outbox::{DueOrder, OutboxDepth, OutboxLease};

@@ -31,11 +31,15 @@ fn slug(text: &str) -> Slug {
     text.parse().unwrap()
 }
 
-/// The master's private key.
-fn signer(cluster: &Cluster) -> Signer {
+/// The master's first private key.
+pub fn signer(cluster: &Cluster) -> Signer {
     let config: CoordinatorConfig = cluster.config_of("coordinator");
+    signer_of(config.signing_key.expose_secret())
+}
+
+/// A private key in hex.
+pub fn signer_of(hex: &str) -> Signer {
     let mut key = [0; 32];
-    let hex = config.signing_key.expose_secret();
     for (at, byte) in key.iter_mut().enumerate() {
         *byte = u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap();
     }
@@ -199,7 +203,7 @@ fn forgeries(message: &str, master: &Signer) -> Vec<(&'static str, String)> {
     vec![
         ("bare work", own_words(&work)),
         ("no signature", with(&|s| s.signature = String::new())),
-        ("altered text", with(&|s| s.work = other_job.clone())),
+        ("altered text", with(&|s| s.work.clone_from(&other_job))),
         ("one more space", with(&|s| s.work.push(' '))),
         ("a foreign key", sign(&foreign, &|_| ())),
         ("a foreign key under the master's name", impostor),

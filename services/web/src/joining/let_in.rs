@@ -170,7 +170,7 @@ async fn join(app: &App, joining: &Joining, asked: &JoinRequest) -> Result<JoinA
             password,
         },
         server,
-        settings: joining.settings.clone(),
+        settings: joining.settings_now(&app.store).await?,
         version: VERSION.to_owned(),
     })
 }

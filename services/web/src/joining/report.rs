@@ -79,11 +79,12 @@ async fn answer(app: &App, id: ServerId, report: &Report) -> Result<ReportAnswer
     let checks = checks.map(|c| c.list().into_iter().map(|(check, _)| check).collect());
     let settings = match (&report.settings, &app.joining) {
         (Some(known), Some(joining)) => {
-            let current = joining.settings.fingerprint().map_err(|error| {
+            let now = joining.settings_now(&app.store).await?;
+            let current = now.fingerprint().map_err(|error| {
                 tracing::error!(%error, "report.settings_not_written");
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something broke here")
             })?;
-            (current != *known).then(|| joining.settings.clone())
+            (current != *known).then_some(now)
         }
         _ => None,
     };

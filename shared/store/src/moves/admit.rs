@@ -22,6 +22,8 @@ pub(super) struct Admitted {
     pub(super) bytes: u64,
 }
 
+// The flags are columns, independent of one another.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(FromRow)]
 struct ServerLook {
     id: Uuid,

@@ -72,6 +72,7 @@ impl Db {
             version: "1".to_owned(),
             pid: 1,
             quarantine: None,
+            trusts: Vec::new(),
         };
         let from = HeartbeatFrom { server: slug(server), worker: "w".to_owned(), beat };
         let void = self.store.take_heartbeats(&[from]).await.unwrap();
@@ -203,7 +204,7 @@ pub fn play(order: &DueOrder) -> Vec<Told> {
         Order::RetireV1 { .. } => StepResult::Retire { leftovers: None },
         Order::AbandonImportV1 { .. } => StepResult::AbandonImport,
         Order::AbandonExportV1 { .. } => StepResult::AbandonExport { leftovers: None },
-        Order::VoidV1 | Order::ReleaseV1 { .. } => return Vec::new(),
+        Order::VoidV1 | Order::ReleaseV1 { .. } | Order::TrustV1 { .. } => return Vec::new(),
     };
     let mut told_all = vec![told(order, Input::Started(step))];
     if matches!(order.order, Order::ExportV1 { .. }) {

@@ -41,6 +41,7 @@ impl Web {
         let main_url = format!("http://{listen}");
         let config = WebConfig {
             listen,
+            tls: None,
             cluster: ClusterConfig { main_domain: "127.0.0.1".into(), main_url: main_url.clone() },
             database,
             // Nobody listens there: what the queue pages say about it is part of the tests.
@@ -173,6 +174,7 @@ async fn servers(store: &Store) -> Vec<ServerId> {
             version: "1".to_owned(),
             pid: 1,
             quarantine: None,
+            trusts: Vec::new(),
         };
         let server = slug.parse().unwrap();
         let from = HeartbeatFrom { server, worker: "w".to_owned(), beat };
