@@ -121,7 +121,7 @@ fn dependencies_point_one_way() {
     let layers: [&[&str]; 5] = [
         &["domain"],
         &["protocol", "config", "telemetry", "http", "supervisor"],
-        &["mediaroot", "staging", "broker", "store", "topology"],
+        &["mediaroot", "staging", "broker", "store", "topology", "tls"],
         &["web", "coordinator", "worker", "media", "staging-server", "agent"],
         &["joined"],
     ];
