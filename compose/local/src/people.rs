@@ -4,7 +4,7 @@ use crate::{LocalError, Secrets};
 use argon2::{Argon2, PasswordHasher, password_hash::SaltString};
 use serde::{Deserialize, Serialize};
 use std::{fmt, path::Path};
-use tourbus_store::{Role, Store};
+use tourbus_store::{By, NewAccount, Role, Store};
 use tourbus_supervisor::files;
 
 /// The first admin's address.
@@ -38,7 +38,9 @@ pub async fn ensure(
 ) -> Result<Credentials, LocalError> {
     if store.account_by_email(EMAIL).await?.is_none() {
         let hash = hash(&secrets.admin_password)?;
-        let account = store.ensure_account(EMAIL, &hash, Role::Admin).await?;
+        let new = NewAccount { email: EMAIL.to_owned(), password_hash: hash, role: Role::Admin };
+        let account = store.create_account(&By::named("tourbus up"), new).await?;
+        let account = account.map_err(|e| LocalError::Invalid(format!("{EMAIL}: {e}")))?;
         store.ensure_api_token(account, &secrets.api_token, "made by tourbus up").await?;
     }
     let credentials = Credentials {

@@ -48,7 +48,10 @@ pub enum Command {
     Server(Server),
     /// Join this machine to a cluster; the master's page of the new server has the command
     Join(Join),
-    /// Make accounts
+    /// Make an admin, or give an account a new password
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Make accounts for setting a cluster up
     #[command(subcommand)]
     Account(Account),
     /// List or rotate the master's keys
@@ -124,8 +127,28 @@ pub struct EnsureServer {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum Admin {
+    /// Make an admin: the first one of a cluster, or one more
+    Create(AdminAccount),
+    /// Give an account of any role a new password, and end its sessions
+    ResetPassword(AdminAccount),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct AdminAccount {
+    #[command(flatten)]
+    pub file: ConfigFile,
+    /// With what it signs in
+    #[arg(long)]
+    pub email: String,
+    /// Read the password from standard input; without it one is drawn and printed once
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+#[derive(Debug, Subcommand)]
 pub enum Account {
-    /// Make an account, or give the one with this email a new password and role
+    /// Make an account unless there is one with this email, which is left as it is
     Ensure(EnsureAccount),
 }
 

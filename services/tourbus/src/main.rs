@@ -1,5 +1,6 @@
 //! One binary, every role.
 
+mod admin;
 mod args;
 mod joining;
 mod keys;
@@ -8,7 +9,7 @@ mod people;
 mod serve;
 mod signals;
 
-use args::{Account, Args, Command, Server};
+use args::{Account, Admin, Args, Command, Server};
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -34,7 +35,9 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
             Command::Join(options) => joining::join(options).await,
             Command::Server(Server::Run(options)) => joining::run(options).await,
             Command::Server(Server::Ensure(server)) => people::ensure_server(server).await,
-            Command::Account(Account::Ensure(account)) => people::ensure_account(account).await,
+            Command::Account(Account::Ensure(account)) => admin::ensure_account(account).await,
+            Command::Admin(Admin::Create(account)) => admin::create(account).await,
+            Command::Admin(Admin::ResetPassword(account)) => admin::reset_password(account).await,
             Command::Keys(command) => keys::run(command).await,
             Command::Service(service) => serve::run(service).await,
         }

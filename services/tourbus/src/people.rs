@@ -1,16 +1,11 @@
-//! Servers and accounts of a cluster that was not made by `tourbus up`.
+//! Servers of a cluster that was not made by `tourbus up`.
 
-use crate::args::{API_TOKEN, ConfigFile, EnsureAccount, EnsureServer, PASSWORD};
-use anyhow::{Context, ensure};
+use crate::args::{ConfigFile, EnsureServer};
+use anyhow::ensure;
 use std::process::ExitCode;
 use tourbus_config::WebConfig;
 use tourbus_domain::ServerId;
 use tourbus_store::{NewServer, Store};
-
-/// Shortest password, in characters.
-const PASSWORD_MIN: usize = 12;
-/// Shortest token, in bytes.
-const TOKEN_MIN: usize = 32;
 
 /// `tourbus server ensure`.
 pub async fn ensure_server(args: EnsureServer) -> anyhow::Result<ExitCode> {
@@ -35,31 +30,8 @@ pub async fn ensure_server(args: EnsureServer) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// `tourbus account ensure`.
-pub async fn ensure_account(args: EnsureAccount) -> anyhow::Result<ExitCode> {
-    let password = args.password.with_context(|| {
-        format!("set {PASSWORD} to the account's password; on the command line others could see it")
-    })?;
-    ensure!(
-        password.chars().count() >= PASSWORD_MIN,
-        "{PASSWORD} is too short: use {PASSWORD_MIN} characters or more"
-    );
-    if let Some(token) = &args.api_token {
-        ensure!(token.len() >= TOKEN_MIN, "{API_TOKEN} is too short: use {TOKEN_MIN} random bytes");
-    }
-    let hash =
-        tokio::task::spawn_blocking(move || tourbus_web::password::hash(&password)).await??;
-    let store = connect(&args.file).await?;
-    let id = store.ensure_account(&args.email, &hash, args.role).await?;
-    if let Some(token) = &args.api_token {
-        store.ensure_api_token(id, token, "made by tourbus account").await?;
-    }
-    store.close().await;
-    println!("{id}");
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn connect(file: &ConfigFile) -> anyhow::Result<Store> {
+/// The database that a configuration of web names.
+pub async fn connect(file: &ConfigFile) -> anyhow::Result<Store> {
     let config: WebConfig = tourbus_config::load(&file.config)?;
     Ok(Store::connect(&config.database).await?)
 }

@@ -2,21 +2,11 @@
 
 use crate::{app::App, problem::Problem};
 use axum::{
-    Router,
     extract::State,
     http::{HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use tourbus_domain::Slug;
-
-/// `/a/{slug}` and what is below it.
-pub fn router() -> Router<App> {
-    Router::new()
-        .route("/a/{slug}", get(open))
-        .route("/a/{slug}/", get(open))
-        .route("/a/{slug}/{*path}", get(open))
-}
 
 fn unknown() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no_such_artist", "There is no such artist")
@@ -24,7 +14,8 @@ fn unknown() -> Problem {
         .remedy("Look for the artist by name on the front page.")
 }
 
-async fn open(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+/// `/a/{slug}` and what is below it.
+pub async fn open(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     // The path as it came: names of files need not be UTF-8, and decoding and encoding again
     // would not give the same bytes.
     let mut parts = uri.path().splitn(4, '/').skip(2);

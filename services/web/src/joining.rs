@@ -7,7 +7,6 @@ pub mod report;
 pub mod script;
 
 use crate::problem::Problem;
-use axum::{Router, routing::get};
 use secrecy::ExposeSecret;
 use tourbus_config::{StagingConfig, WebConfig};
 use tourbus_protocol::agent::{Settings, StagingAccess};
@@ -76,11 +75,4 @@ fn staging_access(staging: &StagingConfig) -> StagingAccess {
 pub fn not_set_up() -> Problem {
     Problem::conflict("joining_not_set_up", "This master is not set up to let servers join.")
         .remedy("Add the section [joining] to web's configuration, and restart web.")
-}
-
-/// `/join.sh` and `/join/tourbus`.
-pub fn router() -> Router<crate::app::App> {
-    Router::new()
-        .route("/join.sh", get(script::script))
-        .route("/join/tourbus", get(binary::download))
 }

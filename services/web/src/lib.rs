@@ -9,6 +9,8 @@
 //! | `/join.sh`, `/join/tourbus`, `/api/v1/join`, `/api/v1/agent/report` | servers | joining, reports |
 //! | `/healthz`, `/readyz`, `/metrics` | everybody | health |
 //! | `/move`, `/batches`, `/jobs`, `/servers`, `/queues`, `/audit` | signed in | pages |
+//! | `/account` | signed in | one's own password, sessions, tokens |
+//! | `/accounts` | admins | accounts |
 //! | `/api/v1/…` | token, or signed in | the JSON API; `/api/v1/openapi.json` describes it |
 
 mod api;
@@ -27,11 +29,32 @@ mod problem;
 mod queues;
 mod serve;
 
-pub use auth::password;
+pub use auth::{email::is_email, password, password_rules};
 pub use serve::{WebError, run, run_on};
 
 /// Largest request, in bytes: ids of fifty thousand artists.
 pub const BODY_BYTES_MAX: usize = 2 << 20;
+
+/// A route and whom it is for, for tests and documentation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteAccess {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// The path, with `{id}` for an id.
+    pub path: String,
+    /// `everybody`, `signed in`, `own`, or the right that it asks for.
+    pub access: String,
+}
+
+/// Every route of the API and of the pages, and whom it is for.
+pub fn routes() -> Vec<RouteAccess> {
+    let shown = |rule: auth::access::Rule| RouteAccess {
+        method: rule.method.to_string(),
+        path: rule.path,
+        access: rule.access.to_string(),
+    };
+    api::rules().into_iter().chain(pages::rules()).map(shown).collect()
+}
 
 /// The OpenAPI document of the JSON API.
 pub fn openapi() -> utoipa::openapi::OpenApi {

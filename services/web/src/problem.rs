@@ -1,6 +1,7 @@
 //! Errors as RFC 9457 problem documents: what, where and how to mend it. Page routes turn them
 //! into pages (`pages::error`).
 
+use crate::auth::password::PasswordError;
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, Uri, header},
@@ -112,6 +113,15 @@ impl Problem {
             .remedy("Send `Authorization: Bearer <api_token>`, or sign in.")
     }
 
+    /// 429: again after so many seconds.
+    pub fn too_many(detail: impl Into<String>, seconds: u64) -> Self {
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Too many attempts")
+            .detail(detail)
+            .remedy(format!("Try again in {seconds} s."))
+            .retry_after(seconds)
+    }
+
     /// The HTTP status.
     pub fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
@@ -146,6 +156,16 @@ impl From<StoreError> for Problem {
                     .remedy("The web service's log says more; please report it.")
             }
         }
+    }
+}
+
+impl From<PasswordError> for Problem {
+    fn from(error: PasswordError) -> Self {
+        tracing::warn!(%error, "web.password_not_checked");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Back in a moment")
+            .detail("The password could not be checked: too many are being checked at the moment.")
+            .remedy("Try again in a few seconds.")
+            .retry_after(RETRY_AFTER_S)
     }
 }
 

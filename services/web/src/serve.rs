@@ -4,16 +4,19 @@ use crate::{
     api,
     app::{App, Shared},
     assets,
-    auth::limiter::Limiter,
+    auth::{
+        failures::{self, Failures},
+        limiter::Limiter,
+    },
     count,
     feed::{self, Feed},
-    front_door, headers,
-    joining::{self, Joining, binary::OwnProgram},
+    headers,
+    joining::{Joining, binary::OwnProgram},
     pages,
     queues::Queues,
 };
 use axum::{Router, http::StatusCode, serve::ListenerExt};
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tourbus_config::WebConfig;
@@ -80,11 +83,14 @@ pub async fn run_on(
     };
     let feed = Feed::default();
     let tls = config.tls.clone();
+    let failed = Arc::new(Failures::default());
+    let window = Duration::from_secs(config.sign_in_window_s.into());
     let app = App::new(Shared {
         queues: Queues::new(config.management.clone())?,
         store: store.clone(),
         feed: feed.clone(),
         limiter: Limiter::default(),
+        failures: failed.clone(),
         joining: Joining::new(&config),
         join_limiter: Limiter::default(),
         own_program: OwnProgram::default(),
@@ -94,12 +100,16 @@ pub async fn run_on(
     let background = [
         tokio::spawn(feed::run(feed, store.clone(), shutdown.clone())),
         tokio::spawn(watch(store.clone(), health.clone())),
+        tokio::spawn(failures::run(failed.clone(), store.clone(), window, shutdown.clone())),
     ];
     tracing::info!(address = ?listener.local_addr().ok(), "web.listening");
     let listener = Listener::new(listener, tls.as_ref())?;
     let served = serve(listener, router(app).merge(health.router()), shutdown).await;
     for task in background {
         task.abort();
+    }
+    if let Err(error) = failed.flush(&store).await {
+        tracing::warn!(%error, "audit.failed_sign_ins_lost");
     }
     if tokio::time::timeout(STOP_TIMEOUT, store.close()).await.is_err() {
         tracing::warn!("web.connections_left_open");
@@ -134,12 +144,9 @@ async fn serve(
 fn router(app: App) -> Router {
     let answered_in_time =
         TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_TIMEOUT);
-    let with_pages = axum::middleware::from_fn_with_state(app.clone(), pages::error::as_page);
     Router::new()
         .merge(api::router(&app))
         .merge(pages::router(&app))
-        .merge(front_door::router().layer(with_pages.clone()))
-        .merge(joining::router().layer(with_pages))
         .merge(assets::router())
         .fallback(pages::error::no_page)
         .layer(answered_in_time)

@@ -7,11 +7,13 @@
 
 mod agent;
 mod load;
+mod network;
 mod parts;
 mod process;
 
 pub use agent::{AgentConfig, JoiningConfig};
 pub use load::{ConfigError, load, parse};
+pub use network::{Network, NotANetwork};
 pub use parts::{
     BrokerConfig, ClusterConfig, DatabaseConfig, HealthConfig, ManagementConfig, Slots,
     StagingConfig, TlsConfig, WorkerLimits,

@@ -1,10 +1,10 @@
 //! One configuration per process.
 
-use crate::agent::JoiningConfig;
 use crate::parts::{
     BrokerConfig, ClusterConfig, DatabaseConfig, HealthConfig, ManagementConfig, Slots,
     StagingConfig, TlsConfig, WorkerLimits,
 };
+use crate::{Network, agent::JoiningConfig};
 use secrecy::SecretString;
 use serde::Deserialize;
 use std::{net::SocketAddr, path::PathBuf};
@@ -34,6 +34,16 @@ pub struct WebConfig {
     /// A server whose workers have been silent this long is offline, in seconds.
     #[serde(default = "offline_after")]
     pub offline_after_s: u32,
+    /// Proxies in front of web: only from these is `X-Forwarded-For` believed.
+    #[serde(default)]
+    pub trusted_proxies: Vec<Network>,
+    /// Failed sign-ins are written to the audit log counted over this time, in seconds.
+    #[serde(default = "sign_in_window")]
+    pub sign_in_window_s: u32,
+}
+
+const fn sign_in_window() -> u32 {
+    60
 }
 
 const fn reserve() -> u64 {

@@ -1,6 +1,7 @@
 //! What people ask of jobs and batches that exist.
 
-use crate::{InputError, Outcome, Store, StoreError, Teller, Told};
+use crate::{Action, By, Deed, InputError, Outcome, Store, StoreError, Teller, Told};
+use serde_json::json;
 use tourbus_domain::{BatchId, IllegalTransition, Input, JobId, MoveSettings, MoveState};
 use uuid::Uuid;
 
@@ -19,18 +20,18 @@ impl Store {
     pub async fn cancel_job(
         &self,
         id: JobId,
-        actor: &str,
+        by: &By,
     ) -> Result<Result<Outcome, InputError>, StoreError> {
-        self.ask(id, Input::Cancel, actor).await
+        self.ask(id, Input::Cancel, by).await
     }
 
     /// Lets a queued job overtake the backlog.
     pub async fn express_job(
         &self,
         id: JobId,
-        actor: &str,
+        by: &By,
     ) -> Result<Result<Outcome, InputError>, StoreError> {
-        self.ask(id, Input::Express, actor).await
+        self.ask(id, Input::Express, by).await
     }
 
     /// Tries a job again that failed, was cancelled, or is stuck. Refused when another job holds
@@ -38,16 +39,16 @@ impl Store {
     pub async fn retry_job(
         &self,
         id: JobId,
-        actor: &str,
+        by: &By,
     ) -> Result<Result<Outcome, InputError>, StoreError> {
-        self.ask(id, Input::Retry, actor).await
+        self.ask(id, Input::Retry, by).await
     }
 
     /// Cancels every job of a batch that is not past its cutover.
     pub async fn cancel_batch(
         &self,
         batch: BatchId,
-        actor: &str,
+        by: &By,
     ) -> Result<BatchCancelled, StoreError> {
         let ids: Vec<Uuid> = sqlx::query_scalar(
             "SELECT id FROM jobs WHERE batch_id = $1 \
@@ -61,7 +62,7 @@ impl Store {
             .map(|id| Told {
                 job_id: JobId(id),
                 input: Input::Cancel,
-                by: Teller::Person(actor.to_owned()),
+                by: Teller::OneOfMany(by.clone()),
             })
             .collect();
         let mut answer = BatchCancelled::default();
@@ -76,6 +77,9 @@ impl Store {
                 Err(_) => {}
             }
         }
+        let detail = json!({ "cancelled": answer.cancelled, "too_late": answer.too_late });
+        let deed = Deed::done(by, Action::BatchCancel, format!("batch:{batch}")).detail(detail);
+        self.record(&[deed]).await?;
         Ok(answer)
     }
 
@@ -83,9 +87,9 @@ impl Store {
         &self,
         job_id: JobId,
         input: Input,
-        actor: &str,
+        by: &By,
     ) -> Result<Result<Outcome, InputError>, StoreError> {
-        let told = [Told { job_id, input, by: Teller::Person(actor.to_owned()) }];
+        let told = [Told { job_id, input, by: Teller::Person(by.clone()) }];
         // None of the settings has a part in what these inputs send.
         let mut outcomes = self.apply_inputs(&told, &MoveSettings::default()).await?;
         Ok(outcomes.pop().unwrap_or(Err(InputError::UnknownJob)))

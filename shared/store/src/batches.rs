@@ -1,7 +1,8 @@
 //! Batches, as pages and scripts see them.
 
-use crate::{NewestCursor, Store, StoreError, Teller, Told};
+use crate::{Action, By, Deed, NewestCursor, Store, StoreError, Teller, Told};
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::FromRow;
 use tourbus_domain::{ArtistId, BatchId, Input, JobId, MoveSettings};
 use uuid::Uuid;
@@ -172,7 +173,7 @@ impl Store {
         &self,
         batch: BatchId,
         include_cancelled: bool,
-        actor: &str,
+        by: &By,
     ) -> Result<BatchRetried, StoreError> {
         let ids: Vec<Uuid> = sqlx::query_scalar(
             "SELECT id FROM jobs WHERE batch_id = $1 \
@@ -182,14 +183,15 @@ impl Store {
         .bind(include_cancelled)
         .fetch_all(self.pool())
         .await?;
-        let retry = |id| Told {
-            job_id: JobId(id),
-            input: Input::Retry,
-            by: Teller::Person(actor.to_owned()),
-        };
+        let retry =
+            |id| Told { job_id: JobId(id), input: Input::Retry, by: Teller::OneOfMany(by.clone()) };
         let told: Vec<Told> = ids.into_iter().map(retry).collect();
         let outcomes = self.apply_inputs(&told, &MoveSettings::default()).await?;
         let retried = outcomes.iter().filter(|o| o.is_ok()).count() as u64;
-        Ok(BatchRetried { retried, refused: outcomes.len() as u64 - retried })
+        let refused = outcomes.len() as u64 - retried;
+        let detail = json!({ "retried": retried, "refused": refused });
+        let deed = Deed::done(by, Action::BatchRetry, format!("batch:{batch}")).detail(detail);
+        self.record(&[deed]).await?;
+        Ok(BatchRetried { retried, refused })
     }
 }

@@ -90,6 +90,12 @@ impl From<sqlx::Error> for StoreError {
                     Some("55") if code == "55P03" => Self::Contention(error),
                     // 08 connection, 53 out of resources, 57P admin shutdown, 57014 timeout.
                     Some("08" | "53" | "57") => Self::Unavailable(error),
+                    // A NUL in a text, a number or a time that no column can hold.
+                    Some("22")
+                        if matches!(&*code, "22021" | "22P05" | "22003" | "22007" | "22008") =>
+                    {
+                        Self::Invalid(format!("The database cannot hold a value: {report}."))
+                    }
                     Some("23") => Self::Conflict {
                         constraint: report.constraint().unwrap_or_default().to_owned(),
                         source: error,

@@ -10,7 +10,7 @@ mod apply;
 mod artists;
 mod write;
 
-use crate::{Store, StoreError, jobs_core};
+use crate::{Action, By, Store, StoreError, jobs_core};
 use apply::Work;
 use std::time::{Duration, Instant};
 use tourbus_domain::{IllegalTransition, Input, JobId, MoveSettings, MoveState, Slug};
@@ -29,8 +29,10 @@ const CUTOVER_COMMIT_WITHIN: Duration = Duration::from_secs(4);
 pub enum Teller {
     /// A server's worker; it may speak of that server's steps only.
     Server(Slug),
-    /// A person, by a name for the audit log.
-    Person(String),
+    /// A person. Noted in the audit log.
+    Person(By),
+    /// A person, of many jobs at once: what they asked for is noted once, elsewhere.
+    OneOfMany(By),
     /// The coordinator itself.
     Coordinator,
 }
@@ -44,6 +46,20 @@ pub struct Told {
     pub input: Input,
     /// By whom.
     pub by: Teller,
+}
+
+impl Told {
+    /// What the audit log keeps of it: that a person asked.
+    fn audit(&self) -> Option<(By, Action)> {
+        let Teller::Person(by) = &self.by else { return None };
+        let action = match self.input {
+            Input::Cancel => Action::JobCancel,
+            Input::Retry => Action::JobRetry,
+            Input::Express => Action::JobExpress,
+            _ => return None,
+        };
+        Some((by.clone(), action))
+    }
 }
 
 /// What came of an input that was no error.

@@ -27,15 +27,18 @@ mod servers;
 mod sessions;
 mod steps;
 mod tally;
+mod tokens;
 mod upkeep;
 
-pub use accounts::{Account, Role, UnknownRole, token_hash};
+pub use accounts::{
+    Account, AccountChange, AccountError, AccountRow, NewAccount, PasswordReset, Role, UnknownRole,
+};
 pub use actions::BatchCancelled;
 pub use artists::{
     ArtistCursor, ArtistKey, ArtistQuery, ArtistRow, ArtistSort, HomeRow, HomeTotals, Matching,
     NewArtist, NewSong, SongRow,
 };
-pub use audit::AuditRow;
+pub use audit::{Action, AuditQuery, AuditRow, By, Deed, DeedResult};
 pub use batches::{BatchProgress, BatchRetried, BatchRow, RefusalRow};
 pub use error::StoreError;
 pub use heartbeats::{HeartbeatFrom, VoidTry};
@@ -51,7 +54,8 @@ pub use notify::{Changed, JobsListener, Listener};
 pub use outbox::{DueOrder, OutboxDepth, OutboxLease};
 pub use rescue::Suspect;
 pub use servers::{NewServer, ServerRow};
-pub use sessions::SESSION_TTL_S;
+pub use sessions::{SESSION_TTL_S, SessionRow};
+pub use tokens::{NewToken, Scope, TokenError, TokenRow, TokenUse, token_hash};
 pub use upkeep::{Claim, Pruned};
 
 use secrecy::ExposeSecret;

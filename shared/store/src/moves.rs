@@ -6,12 +6,11 @@ mod write;
 
 pub use once::Once;
 
-use crate::{Store, StoreError};
+use crate::{By, Store, StoreError};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, Postgres, Transaction};
 use tourbus_domain::{ArtistId, BatchId, Refusal, ServerId};
-use uuid::Uuid;
 
 /// Tries of an enqueue that loses against other transactions.
 const CONTENTION_TRIES: u32 = 5;
@@ -19,10 +18,8 @@ const CONTENTION_TRIES: u32 = 5;
 /// What somebody asks for.
 #[derive(Debug, Clone)]
 pub struct MoveRequest {
-    /// Who asks, if it is an account.
-    pub account_id: Option<Uuid>,
-    /// Who asks, for people to read.
-    pub requested_by: String,
+    /// Who asks.
+    pub by: By,
     /// Whom to move, first come first served where room is short. Repeated ids count once.
     pub artist_ids: Vec<ArtistId>,
     /// Where to.

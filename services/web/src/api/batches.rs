@@ -126,7 +126,7 @@ pub async fn cancel(
 ) -> Result<Json<CancelResult>, Problem> {
     actor.require(Right::Steer)?;
     read(&app, id).await?;
-    let done = app.store.cancel_batch(id, &actor.account.email).await?;
+    let done = app.store.cancel_batch(id, &actor.by()).await?;
     let batch = read(&app, id).await?;
     Ok(Json(CancelResult { cancelled: done.cancelled, too_late: done.too_late, batch }))
 }
@@ -164,7 +164,7 @@ pub async fn retry(
 ) -> Result<Json<RetryResult>, Problem> {
     actor.require(Right::Steer)?;
     read(&app, id).await?;
-    let done = app.store.retry_batch(id, body.include_cancelled, &actor.account.email).await?;
+    let done = app.store.retry_batch(id, body.include_cancelled, &actor.by()).await?;
     let batch = read(&app, id).await?;
     Ok(Json(RetryResult { retried: done.retried, refused: done.refused, batch }))
 }

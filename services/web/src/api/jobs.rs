@@ -173,7 +173,7 @@ fn refused(error: InputError, id: JobId, what: Ask) -> Problem {
 /// Asks something of a job; the API's and the pages' way.
 pub async fn ask(app: &App, actor: &Actor, id: JobId, what: Ask) -> Result<(), Problem> {
     actor.require(Right::Steer)?;
-    let by = &actor.account.email;
+    let by = &actor.by();
     let answer: Result<Result<Outcome, InputError>, StoreError> = match what {
         Ask::Cancel => app.store.cancel_job(id, by).await,
         Ask::Retry => app.store.retry_job(id, by).await,

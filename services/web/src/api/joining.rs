@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    auth::{Actor, Right},
+    auth::{Actor, Right, client::Client},
     extract::{Body, Id},
     joining::{
         enrol::{self, EnrolmentView},
@@ -10,21 +10,16 @@ use crate::{
     },
     problem::Problem,
 };
-use axum::{
-    Json,
-    extract::{ConnectInfo, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::json;
-use std::{net::SocketAddr, time::Instant};
+use std::time::Instant;
 use tourbus_domain::ServerId;
 use tourbus_protocol::{
     CheckResult,
     agent::{JoinAnswer, JoinRequest, ReportAnswer, SignedReport},
 };
-use tourbus_store::ServerChecks;
+use tourbus_store::{Action, Deed, ServerChecks};
 use utoipa::ToSchema;
 
 /// One check of a server.
@@ -116,9 +111,8 @@ pub async fn want(app: &App, actor: &Actor, id: ServerId) -> Result<(), Problem>
     if !app.store.want_checks(id).await? {
         return Err(Problem::not_found("server", id));
     }
-    let object = format!("server:{id}");
-    app.store.note(&actor.account.email, "server.checks", &object, json!({})).await?;
-    Ok(())
+    let deed = Deed::done(&actor.by(), Action::ServerCheck, format!("server:{id}"));
+    Ok(app.store.record(&[deed]).await?)
 }
 
 /// Runs every check again; they are pending until they have been.
@@ -144,22 +138,17 @@ pub async fn run_checks(
         (status = 503, body = Problem)))]
 pub async fn join(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Client(address): Client,
     Body(asked): Body<JoinRequest>,
 ) -> Result<Json<JoinAnswer>, Problem> {
-    if let Err(wait) = app.join_limiter.take(peer.ip(), Instant::now()) {
-        let seconds = wait.as_secs() as u32 + 1;
-        return Err(Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many_attempts",
-            "Too many attempts",
-        )
-        .detail("Too many servers asked to join from this address.")
-        .remedy(format!("Run the same command again in {seconds} s."))
-        .retry_after(seconds));
+    if let Err(wait) = app.join_limiter.take_any(address, Instant::now()) {
+        let seconds = wait.as_secs() + 1;
+        let what = "Too many servers asked to join from this address.";
+        return Err(Problem::too_many(what, seconds)
+            .remedy(format!("Run the same command again in {seconds} s.")));
     }
-    let answer = let_in::let_in(&app, &asked).await?;
-    app.join_limiter.give_back(peer.ip());
+    let answer = let_in::let_in(&app, &asked, address).await?;
+    app.join_limiter.give_back_any(address);
     Ok(Json(answer))
 }
 

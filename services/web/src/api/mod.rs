@@ -1,5 +1,6 @@
 //! The JSON API, under `/api/v1`.
 
+pub mod accounts;
 pub mod artists;
 pub mod audit;
 pub mod batches;
@@ -7,23 +8,30 @@ mod events;
 pub mod jobs;
 pub mod joining;
 pub mod moves;
+pub mod own;
 pub mod queues;
+mod routes;
 pub mod servers;
+pub mod tokens;
 pub mod view;
 
-use crate::{app::App, problem::Problem};
+use crate::{
+    app::App,
+    auth::access::{Access, Rule, Rules},
+    problem::Problem,
+};
 use axum::{
     Json, Router,
     extract::DefaultBodyLimit,
-    http::{StatusCode, Uri},
+    http::{Method, StatusCode, Uri},
     middleware,
     routing::get,
 };
+use std::sync::Arc;
 use utoipa::openapi::{
     InfoBuilder, OpenApi, OpenApiBuilder, SecurityRequirement,
     security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 fn described() -> OpenApi {
     let mut api = OpenApiBuilder::new()
@@ -55,65 +63,35 @@ fn described() -> OpenApi {
     api
 }
 
-fn routes() -> OpenApiRouter<App> {
-    let v1 = OpenApiRouter::new()
-        .routes(routes!(servers::list))
-        .routes(routes!(servers::one))
-        .routes(routes!(servers::release))
-        .routes(routes!(joining::enrol))
-        .routes(routes!(joining::checks, joining::run_checks))
-        .routes(routes!(artists::list))
-        .routes(routes!(artists::totals))
-        .routes(routes!(artists::one))
-        .routes(routes!(artists::songs))
-        .routes(routes!(moves::create))
-        .routes(routes!(batches::list))
-        .routes(routes!(batches::one))
-        .routes(routes!(batches::refusals))
-        .routes(routes!(batches::cancel))
-        .routes(routes!(batches::retry))
-        .routes(routes!(jobs::list))
-        .routes(routes!(jobs::one))
-        .routes(routes!(jobs::cancel))
-        .routes(routes!(jobs::retry))
-        .routes(routes!(jobs::express))
-        .routes(routes!(events::stream))
-        .routes(routes!(queues::list))
-        .routes(routes!(audit::list));
-    OpenApiRouter::with_openapi(described()).nest("/api/v1", v1)
-}
-
-/// For servers, which do not sign in: they have a token, or sign what they say.
-fn open_routes() -> OpenApiRouter<App> {
-    let v1 =
-        OpenApiRouter::new().routes(routes!(joining::join)).routes(routes!(joining::take_report));
-    OpenApiRouter::new().nest("/api/v1", v1)
-}
-
 /// The OpenAPI document.
 pub fn openapi() -> OpenApi {
-    documented().1
+    routes::table(described()).0.split_for_parts().1
 }
 
-/// The routes behind sign-in, the document of all, the routes without sign-in.
-fn documented() -> (Router<App>, OpenApi, Router<App>) {
-    let (closed, mut document) = routes().split_for_parts();
-    let (open, more) = open_routes().split_for_parts();
-    document.merge(more);
-    (closed, document, open)
+/// Whom each route is for.
+pub fn rules() -> Vec<Rule> {
+    let document = Rule {
+        method: Method::GET,
+        path: "/api/v1/openapi.json".to_owned(),
+        access: Access::SignedIn,
+        action: None,
+    };
+    let mut rules = routes::table(described()).1;
+    rules.push(document);
+    rules
 }
 
-/// Every route of the API; all but those for servers are behind sign-in.
+/// Every route of the API, behind the guard.
 pub fn router(app: &App) -> Router<App> {
-    let (router, document, open) = documented();
+    let (router, document) = routes::table(described()).0.split_for_parts();
     let document = move || async move { Json(document) };
+    let known = (app.clone(), Arc::new(Rules::new(rules())));
     router
         .route("/api/v1/openapi.json", get(document))
         .route("/api/{*rest}", axum::routing::any(unknown))
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(crate::BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(app.clone(), crate::auth::guard::guard))
-        .merge(open.method_not_allowed_fallback(wrong_method))
+        .layer(middleware::from_fn_with_state(known, crate::auth::guard::guard))
 }
 
 async fn unknown(uri: Uri) -> Problem {
@@ -122,7 +100,7 @@ async fn unknown(uri: Uri) -> Problem {
         .remedy("See /api/v1/openapi.json.")
 }
 
-async fn wrong_method(uri: Uri, method: axum::http::Method) -> Problem {
+async fn wrong_method(uri: Uri, method: Method) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", "Not with this method")
         .detail(format!("{} does not take {method}.", uri.path()))
         .remedy("See /api/v1/openapi.json.")

@@ -217,8 +217,7 @@ pub async fn submit(
             .remedy(format!("Use at most {REASON_CHARS_MAX} characters.")));
     }
     let request = MoveRequest {
-        account_id: Some(actor.account.id),
-        requested_by: actor.account.email.clone(),
+        by: actor.by(),
         artist_ids: resolve(app, body).await?,
         target: ServerId(body.target_server_id),
         reason: body.reason.trim().to_owned(),

@@ -11,6 +11,7 @@ use crate::{
 use axum::{Json, extract::State, http::StatusCode};
 use serde_json::json;
 use tourbus_domain::ServerId;
+use tourbus_store::{Action, Deed};
 
 /// Every server, the master first.
 #[utoipa::path(get, path = "/servers", tag = "servers", operation_id = "list_servers",
@@ -45,8 +46,8 @@ pub async fn order_release(app: &App, actor: &Actor, id: ServerId) -> Result<(),
             .remedy("Nothing needs doing. Its state is on the Servers page."));
     };
     let detail = json!({ "code": quarantine.error.code, "since": quarantine.since });
-    let object = format!("server:{id}");
-    app.store.note(&actor.account.email, "server.release", &object, detail).await?;
+    let deed = Deed::done(&actor.by(), Action::ServerRelease, format!("server:{id}"));
+    app.store.record(&[deed.detail(detail)]).await?;
     Ok(())
 }
 

@@ -1,10 +1,12 @@
 //! What the API shows of the rows. Field names are a promise to scripts.
 
+mod account;
 mod artist;
 mod batch;
 mod job;
 mod server;
 
+pub use account::{AccountView, RoleName, ScopeName, SessionView, TokenView};
 pub use artist::{ArtistView, SongView};
 pub use batch::BatchView;
 pub use job::{JobDetail, JobView, StepView, TimelineView};

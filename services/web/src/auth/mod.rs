@@ -1,22 +1,42 @@
 //! Who asks, and what they may do.
 
+pub mod access;
+pub mod client;
 pub mod cookie;
+pub mod email;
+pub mod failures;
 pub mod guard;
 pub mod limiter;
 pub mod origin;
 pub mod password;
+pub mod password_rules;
 
 use crate::problem::Problem;
 use axum::{extract::FromRequestParts, http::request::Parts};
-use tourbus_store::{Account, Role};
+use std::net::IpAddr;
+use tourbus_store::{Account, By, Role, Scope, TokenUse};
+use uuid::Uuid;
 
-/// Who asks. Put into the request by [`guard`]; a route outside of it cannot have one.
+/// A browser's session.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Its id, for lists.
+    pub id: Uuid,
+    /// What the cookie holds.
+    pub token: String,
+}
+
+/// Who asks. Put into the request by [`guard`]; a route that is for everybody has none.
 #[derive(Debug, Clone)]
 pub struct Actor {
     /// The account.
     pub account: Account,
-    /// The session's token, if a browser asks.
-    pub session: Option<String>,
+    /// The session, if a browser asks.
+    pub session: Option<Session>,
+    /// The API token, if a script asks.
+    pub token: Option<TokenUse>,
+    /// From where.
+    pub address: IpAddr,
 }
 
 /// Something that not everybody may do.
@@ -33,23 +53,57 @@ pub enum Right {
 }
 
 impl Actor {
-    /// Whether the account may do this.
-    pub const fn may(&self, right: Right) -> bool {
-        match (self.account.role, right) {
+    /// What the asker may be: the account's role, or less if a token's scope says so.
+    pub fn role(&self) -> Role {
+        let scope = self.token.as_ref().map_or(Scope::Full, |t| t.scope);
+        scope.narrow(self.account.role)
+    }
+
+    /// Whether the asker may do this.
+    pub fn may(&self, right: Right) -> bool {
+        match (self.role(), right) {
             (Role::Admin, _) | (Role::Operator, Right::Steer) => true,
             (Role::Operator, Right::Move | Right::Servers | Right::Accounts)
             | (Role::Viewer, _) => false,
         }
     }
 
-    /// Refuses (403) what the account may not do.
+    /// Refuses (403) what the asker may not do.
     pub fn require(&self, right: Right) -> Result<(), Problem> {
         if self.may(right) {
             return Ok(());
         }
+        let whole = Self { token: None, ..self.clone() };
+        if whole.may(right) {
+            return Err(self.narrow_token());
+        }
         let role = self.account.role;
         Err(Problem::forbidden(format!("Your account's role, {role}, does not allow this."))
             .remedy("Ask an admin to do it, or to change your role."))
+    }
+
+    /// Refuses (403) tokens that may not do all that their account may.
+    pub fn require_own(&self) -> Result<(), Problem> {
+        match &self.token {
+            Some(token) if token.scope != Scope::Full => Err(self.narrow_token()),
+            _ => Ok(()),
+        }
+    }
+
+    fn narrow_token(&self) -> Problem {
+        let scope = self.token.as_ref().map_or("", |t| t.scope.as_str());
+        Problem::forbidden(format!("This API token's scope, {scope}, does not allow this."))
+            .remedy("Use a token with a wider scope, or do it in a browser.")
+    }
+
+    /// As the audit log names the asker.
+    pub fn by(&self) -> By {
+        By {
+            actor: self.account.email.clone(),
+            account_id: Some(self.account.id),
+            token: self.token.as_ref().map(|t| t.label.clone()),
+            address: Some(self.address),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::json;
 use tourbus_domain::ServerId;
-use tourbus_store::Enrolled;
+use tourbus_store::{Action, Deed, Enrolled};
 use utoipa::ToSchema;
 
 /// Random bytes of a token.
@@ -45,7 +45,8 @@ pub async fn enrol(app: &App, actor: &Actor, id: ServerId) -> Result<EnrolmentVi
         }
     };
     let detail = json!({ "expires_at": expires_at });
-    app.store.note(by, "server.enrolment", &format!("server:{id}"), detail).await?;
+    let deed = Deed::done(&actor.by(), Action::ServerEnrol, format!("server:{id}"));
+    app.store.record(&[deed.detail(detail)]).await?;
     let main_url = &app.config.cluster.main_url;
     let command = format!("curl -fsS {main_url}/join.sh | sudo TOURBUS_TOKEN={token} sh");
     Ok(EnrolmentView { token, expires_at, command })

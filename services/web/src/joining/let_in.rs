@@ -5,11 +5,12 @@ use crate::{app::App, problem::Problem};
 use axum::http::StatusCode;
 use chrono::Utc;
 use serde_json::json;
+use std::net::IpAddr;
 use tourbus_protocol::{
     agent::{BrokerAccess, CLOCK_OFF_MAX_S, JoinAnswer, JoinRequest},
     server_key,
 };
-use tourbus_store::{JoinRefused, JoinStart, Refusal};
+use tourbus_store::{Action, By, Deed, DeedResult, JoinRefused, JoinStart, Refusal};
 use tourbus_topology::{Password, TopologyError, password_hash, server_user};
 
 /// Random bytes of a broker password.
@@ -23,22 +24,31 @@ const NEW_COMMAND: &str =
     "On the server's page at the master, make a new command and run that one.";
 
 /// Lets the server in, or says why not. A refusal is also kept for the server's page.
-pub async fn let_in(app: &App, asked: &JoinRequest) -> Result<JoinAnswer, Problem> {
+pub async fn let_in(
+    app: &App,
+    asked: &JoinRequest,
+    address: IpAddr,
+) -> Result<JoinAnswer, Problem> {
     let joining = app.joining.as_ref().ok_or_else(not_set_up)?;
     let answer = match acceptable(asked) {
-        Ok(()) => join(app, joining, asked).await,
+        Ok(()) => join(app, joining, asked, address).await,
         Err(problem) => Err(problem),
     };
     if let Err(problem) = &answer
         && problem.status < 500
         && asked.token.len() <= TOKEN_BYTES_MAX
     {
-        keep(app, asked, problem).await?;
+        keep(app, asked, problem, address).await?;
     }
     answer
 }
 
-async fn keep(app: &App, asked: &JoinRequest, problem: &Problem) -> Result<(), Problem> {
+async fn keep(
+    app: &App,
+    asked: &JoinRequest,
+    problem: &Problem,
+    address: IpAddr,
+) -> Result<(), Problem> {
     let refusal = Refusal {
         code: problem.code.to_owned(),
         detail: problem.detail.clone(),
@@ -48,8 +58,10 @@ async fn keep(app: &App, asked: &JoinRequest, problem: &Problem) -> Result<(), P
     let server = app.store.note_refusal(&asked.token, &refusal).await?;
     tracing::warn!(code = problem.code, ?server, "join.refused");
     if let Some(id) = server {
-        let detail = json!({ "code": problem.code });
-        app.store.note("a server", "server.join_refused", &format!("server:{id}"), detail).await?;
+        let by = By { address: Some(address), ..By::named("a server") };
+        let (object, refused) = (format!("server:{id}"), DeedResult::Refused);
+        let deed = Deed::not_done(&by, Action::ServerJoin, object, refused, &problem.detail);
+        app.store.record(&[deed.detail(json!({ "code": problem.code }))]).await?;
     }
     Ok(())
 }
@@ -132,7 +144,12 @@ fn deleted(server: &str) -> Problem {
         .remedy("Create it again at the master, and run the command that it then shows.")
 }
 
-async fn join(app: &App, joining: &Joining, asked: &JoinRequest) -> Result<JoinAnswer, Problem> {
+async fn join(
+    app: &App,
+    joining: &Joining,
+    asked: &JoinRequest,
+    address: IpAddr,
+) -> Result<JoinAnswer, Problem> {
     let begun = match app.store.begin_join(&asked.token, &asked.public_key).await? {
         JoinStart::Ready(begun) => begun,
         JoinStart::Refused(why) => return Err(refused(&why)),
@@ -159,8 +176,9 @@ async fn join(app: &App, joining: &Joining, asked: &JoinRequest) -> Result<JoinA
         undo(joining, &server.slug).await;
         return Err(deleted(&server.name));
     }
-    let object = format!("server:{}", server.id);
-    app.store.note(&server.name, "server.joined", &object, json!({})).await?;
+    let by = By { address: Some(address), ..By::named(server.name.as_str()) };
+    let deed = Deed::done(&by, Action::ServerJoin, format!("server:{}", server.id));
+    app.store.record(&[deed]).await?;
     tracing::info!(server = %server.slug, "join.let_in");
     Ok(JoinAnswer {
         broker: BrokerAccess {

@@ -304,7 +304,7 @@ pub async fn cancel(
 ) -> Result<Response, Problem> {
     actor.require(Right::Steer)?;
     batches::read(&app, id).await?;
-    app.store.cancel_batch(id, &actor.account.email).await?;
+    app.store.cancel_batch(id, &actor.by()).await?;
     Ok(Redirect::to(&format!("/batches/{id}")).into_response())
 }
 
@@ -318,6 +318,6 @@ pub async fn retry(
     actor.require(Right::Steer)?;
     batches::read(&app, id).await?;
     let include_cancelled = fields.ticked("include_cancelled");
-    app.store.retry_batch(id, include_cancelled, &actor.account.email).await?;
+    app.store.retry_batch(id, include_cancelled, &actor.by()).await?;
     Ok(Redirect::to(&format!("/batches/{id}")).into_response())
 }

@@ -20,6 +20,8 @@ pub struct Chrome {
     pub may_move: bool,
     /// Whether it may cancel, retry, expedite.
     pub may_steer: bool,
+    /// Whether it may manage accounts.
+    pub may_accounts: bool,
     /// Without JavaScript, the page reloads itself this often, in seconds; 0 for never.
     pub reload_s: u32,
 }
@@ -33,6 +35,7 @@ impl Chrome {
             email: Some(actor.account.email.clone()),
             may_move: actor.may(Right::Move),
             may_steer: actor.may(Right::Steer),
+            may_accounts: actor.may(Right::Accounts),
             reload_s: 0,
         }
     }

@@ -30,13 +30,14 @@ pub(super) struct ErrorPage {
 
 /// Pages that lists and details belong to: the beginning of the path, its entry of the
 /// navigation, and what it is called.
-const PLACES: [(&str, &str, &str); 6] = [
+const PLACES: [(&str, &str, &str); 7] = [
     ("/move", "move", "To Move Artists"),
     ("/batches", "batches", "To all batches"),
     ("/jobs", "jobs", "To all jobs"),
     ("/servers", "servers", "To all servers"),
     ("/queues", "queues", "To the queues"),
     ("/audit", "audit", "To the audit log"),
+    ("/accounts", "accounts", "To all accounts"),
 ];
 
 fn page(mut problem: Problem, uri: &Uri, method: &Method, actor: Option<&Actor>) -> Response {

@@ -1,21 +1,15 @@
-//! Servers, queues, audit: for looking.
+//! Servers and queues: for looking.
 
 use super::{
     batch,
     chrome::{Chrome, html},
-    form::query,
     show::{self, When},
 };
 use crate::{
-    api::{
-        artists::PageParams,
-        audit::{self as audit_api, AuditView},
-        queues as queues_api, servers as servers_api,
-        view::ServerView,
-    },
+    api::{queues as queues_api, servers as servers_api, view::ServerView},
     app::App,
     auth::{Actor, Right},
-    extract::{Id, Params},
+    extract::Id,
     problem::Problem,
     queues::QueueDepth,
 };
@@ -159,44 +153,4 @@ pub async fn queues(State(app): State<App>, actor: Actor) -> Result<Response, Pr
     };
     let groups = groups(&depths, &servers);
     html(&QueuesPage { chrome: Chrome::of(&actor, "queues", "Queues"), groups, problem })
-}
-
-struct AuditLine {
-    at: When,
-    entry: AuditView,
-    href: String,
-    detail: String,
-}
-
-#[derive(Template)]
-#[template(path = "audit.html")]
-struct AuditPage {
-    chrome: Chrome,
-    lines: Vec<AuditLine>,
-    next: String,
-    later: bool,
-}
-
-fn audit_line(entry: AuditView) -> AuditLine {
-    let href = match entry.object.split_once(':') {
-        Some(("batch", id)) => format!("/batches/{id}"),
-        Some(("job", id)) => format!("/jobs/{id}"),
-        _ => String::new(),
-    };
-    let empty = entry.detail.as_object().is_none_or(serde_json::Map::is_empty);
-    let detail = if empty { String::new() } else { entry.detail.to_string() };
-    AuditLine { at: show::when(entry.at), href, detail, entry }
-}
-
-/// Who did what.
-pub async fn audit(
-    State(app): State<App>,
-    actor: Actor,
-    Params(asked): Params<PageParams>,
-) -> Result<Response, Problem> {
-    let later = asked.cursor.is_some();
-    let page = audit_api::page(&app, &asked).await?;
-    let next = page.next_cursor.map(|c| query(&[("cursor", &c)])).unwrap_or_default();
-    let lines = page.items.into_iter().map(audit_line).collect();
-    html(&AuditPage { chrome: Chrome::of(&actor, "audit", "Audit"), lines, next, later })
 }

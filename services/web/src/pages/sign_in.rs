@@ -6,25 +6,25 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::{Actor, cookie, origin, password},
+    auth::{
+        Actor, client::Client, cookie, email::is_email, failures::Failure, origin, password,
+        password_rules,
+    },
     extract::Params,
     problem::Problem,
 };
 use askama::Template;
 use axum::{
-    extract::{ConnectInfo, State},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
 use serde::Deserialize;
-use serde_json::json;
-use std::{net::SocketAddr, time::Instant};
-use tourbus_store::Account;
+use std::{net::IpAddr, time::Instant};
+use tourbus_store::{Account, By};
 
 /// Where one lands without having asked for a page.
 const HOME: &str = "/move";
-/// Longest password that is looked at, in bytes.
-const PASSWORD_BYTES_MAX: usize = 1024;
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -75,23 +75,44 @@ pub async fn page(
 }
 
 async fn check(app: &App, email: &str, given: &str) -> Result<Option<Account>, Problem> {
-    if given.len() > PASSWORD_BYTES_MAX || email.contains('\0') {
+    if given.len() > password_rules::BYTES_MAX || !is_email(email) {
         return Ok(None);
     }
     let (account, hash) = app.store.account_by_email(email).await?.unzip();
-    let fits = password::verify(given.to_owned(), hash).await.map_err(|error| {
-        tracing::error!(%error, "web.password_check_failed");
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Back in a moment")
-            .detail("The password could not be checked.")
-            .retry_after(1)
-    })?;
+    let fits = password::verify(given.to_owned(), hash).await?;
     Ok(account.filter(|_| fits))
+}
+
+/// Looks at an attempt if the limits allow it: who it is, or the form again with the reason.
+async fn attempt(
+    app: &App,
+    address: IpAddr,
+    fields: &Fields,
+) -> Result<Result<Account, Response>, Problem> {
+    let (next, email) = (own_path(fields.text("next")), fields.text("email").trim());
+    if let Err(wait) = app.limiter.take(address, email, Instant::now()) {
+        app.failures.count(address, email, Failure::TooMany);
+        let seconds = wait.as_secs() + 1;
+        let error = format!("Too many attempts. Try again in {seconds} s.");
+        let mut response = form(next, email, &error)?;
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        return Ok(Err(response));
+    }
+    let Some(account) = check(app, email, fields.text("password")).await? else {
+        app.failures.count(address, email, Failure::Wrong);
+        let mut response = form(next, email, "Email and password do not fit together.")?;
+        *response.status_mut() = StatusCode::UNAUTHORIZED;
+        return Ok(Err(response));
+    };
+    app.limiter.give_back(address, email);
+    Ok(Ok(account))
 }
 
 /// Checks email and password, opens a session.
 pub async fn submit(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Client(address): Client,
     headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, Problem> {
@@ -102,25 +123,20 @@ pub async fn submit(
     if from_browser && !origin::is_ours(&headers, &cluster.main_url) {
         return Err(Problem::foreign_page(&cluster.main_url));
     }
-    let (next, email) = (own_path(fields.text("next")), fields.text("email").trim());
-    if let Err(wait) = app.limiter.take(peer.ip(), Instant::now()) {
-        let seconds = wait.as_secs() + 1;
-        let error = format!("Too many attempts. Try again in {seconds} s.");
-        let mut response = form(next, email, &error)?;
-        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-        return Ok(response);
-    }
-    let Some(account) = check(&app, email, fields.text("password")).await? else {
-        let mut response = form(next, email, "Email and password do not fit together.")?;
-        *response.status_mut() = StatusCode::UNAUTHORIZED;
-        return Ok(response);
+    let account = match attempt(&app, address, &fields).await? {
+        Ok(account) => account,
+        Err(response) => return Ok(response),
     };
-    app.limiter.give_back(peer.ip());
     let token = cookie::fresh_token();
-    app.store.create_session(account.id, &token).await?;
-    app.store.note(&account.email, "signed_in", "session", json!({})).await?;
-    let mut response = Redirect::to(next).into_response();
+    let by = By {
+        actor: account.email.clone(),
+        account_id: Some(account.id),
+        token: None,
+        address: Some(address),
+    };
+    let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    app.store.create_session(&by, account.id, &token, agent).await?;
+    let mut response = Redirect::to(own_path(fields.text("next"))).into_response();
     if let Some(cookie) = cookie::set(cluster, &token) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
@@ -129,8 +145,8 @@ pub async fn submit(
 
 /// Closes the session.
 pub async fn sign_out(State(app): State<App>, actor: Actor) -> Result<Response, Problem> {
-    if let Some(token) = &actor.session {
-        app.store.delete_session(token).await?;
+    if let Some(session) = &actor.session {
+        app.store.end_session(&actor.by(), actor.account.id, session.id).await?;
     }
     let mut response = Redirect::to("/").into_response();
     if let Some(cookie) = cookie::clear(&app.config.cluster) {

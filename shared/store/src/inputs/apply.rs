@@ -2,7 +2,7 @@
 
 use super::{InputError, Outcome, Outcomes, Teller, Told};
 use crate::{
-    StoreError,
+    Action, By, StoreError,
     jobs_core::{Ground, Held},
     orders,
     outbox::NewOrder,
@@ -45,7 +45,7 @@ pub(super) struct Note {
     pub(super) name: &'static str,
     pub(super) detail: Value,
     /// Who asked, when it was a person: goes to the audit log too.
-    pub(super) actor: Option<String>,
+    pub(super) audit: Option<(By, Action)>,
 }
 
 impl<'a> Work<'a> {
@@ -165,7 +165,7 @@ impl Touched {
                     tracing::error!(job = %self.held.job.id, "move.stuck");
                 }
                 let detail = json!({ "from": from, "to": to });
-                self.notes.push(Note { name: "state_changed", detail, actor: None });
+                self.notes.push(Note { name: "state_changed", detail, audit: None });
             }
         }
         Ok(())
@@ -186,7 +186,7 @@ impl Touched {
 
     fn note_input(&mut self, told: &Told, attempts: u32) {
         let actor = match &told.by {
-            Teller::Person(name) => Some(name.clone()),
+            Teller::Person(by) | Teller::OneOfMany(by) => Some(by.actor.as_str()),
             Teller::Server(_) | Teller::Coordinator => None,
         };
         let (name, detail) = match &told.input {
@@ -210,7 +210,7 @@ impl Touched {
             | Input::Done { .. }
             | Input::Yielded(_) => return,
         };
-        self.notes.push(Note { name, detail, actor });
+        self.notes.push(Note { name, detail, audit: told.audit() });
     }
 }
 

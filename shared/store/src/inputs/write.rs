@@ -2,7 +2,7 @@
 
 use super::apply::{Note, Touched, Work};
 use crate::{
-    StoreError,
+    Deed, StoreError, audit,
     jobs_core::{self, Ground, Held, column},
     notify, outbox, steps,
     tally::Tally,
@@ -50,7 +50,7 @@ async fn artists_and_timeline(conn: &mut PgConnection, work: &Work<'_>) -> Resul
         .flat_map(|t| t.notes.iter().map(move |n| (t.held.job.id.0, n)))
         .collect();
     timeline(conn, &notes).await?;
-    audit(conn, &notes).await
+    deeds(conn, &notes).await
 }
 
 fn changed_steps<'a>(touched: &'a Touched, anew: &[Uuid]) -> Vec<(JobId, &'a Step)> {
@@ -81,21 +81,10 @@ async fn timeline(conn: &mut PgConnection, notes: &[(Uuid, &Note)]) -> Result<()
 }
 
 /// What people asked for.
-async fn audit(conn: &mut PgConnection, notes: &[(Uuid, &Note)]) -> Result<(), StoreError> {
-    let rows: Vec<_> =
-        notes.iter().filter_map(|(job, n)| n.actor.as_ref().map(|a| (job, a, n.name))).collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<_> = rows.iter().collect();
-    sqlx::query(
-        "INSERT INTO audit_log (actor, action, object) \
-         SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[])",
-    )
-    .bind(column(&rows, |(_, actor, _)| actor.as_str()))
-    .bind(column(&rows, |(_, _, name)| *name))
-    .bind(column(&rows, |(job, _, _)| format!("job:{job}")))
-    .execute(conn)
-    .await?;
-    Ok(())
+async fn deeds(conn: &mut PgConnection, notes: &[(Uuid, &Note)]) -> Result<(), StoreError> {
+    let deed = |(job, note): &(Uuid, &Note)| {
+        let (by, action) = note.audit.as_ref()?;
+        Some(Deed::done(by, *action, format!("job:{job}")))
+    };
+    audit::record(conn, &notes.iter().filter_map(deed).collect::<Vec<_>>()).await
 }

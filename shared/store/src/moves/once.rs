@@ -30,7 +30,7 @@ impl Store {
         request_hash: &[u8],
     ) -> Result<Once, StoreError> {
         let invalid = |message: &str| Err(StoreError::Invalid(message.to_owned()));
-        let Some(account) = request.account_id else {
+        let Some(account) = request.by.account_id else {
             return invalid("an Idempotency-Key needs an account");
         };
         if key.is_empty() || key.chars().count() > 255 {

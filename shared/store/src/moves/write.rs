@@ -5,7 +5,7 @@ use super::{
     admit::{Admitted, Verdict},
 };
 use crate::{
-    StoreError,
+    Action, Deed, StoreError, audit,
     jobs_core::column,
     notify,
     outbox::{self, NewOrder},
@@ -13,7 +13,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use sqlx::{PgConnection, types::Json};
+use sqlx::PgConnection;
 use tourbus_domain::move_job::Context;
 use tourbus_domain::{BatchId, JobId, MoveJob, MoveSettings, Step, Totals};
 use tourbus_protocol::Order;
@@ -48,7 +48,7 @@ pub(super) async fn all(
     outbox::owe(conn, &orders).await?;
     hold(conn, &jobs).await?;
     insert_refusals(conn, batch_id, verdict).await?;
-    audit(conn, batch_id, request, verdict).await?;
+    deed(conn, batch_id, request, verdict).await?;
     notify::changed(conn, &[], &[batch_id.0]).await?;
     Ok(batch_id)
 }
@@ -79,8 +79,8 @@ async fn insert_batch(
     )
     .bind(id.0)
     .bind(request.target.0)
-    .bind(request.account_id)
-    .bind(&request.requested_by)
+    .bind(request.by.account_id)
+    .bind(&request.by.actor)
     .bind(&request.reason)
     .bind(jobs.len() as i32)
     .bind(bytes as i64)
@@ -156,7 +156,7 @@ async fn insert_refusals(
     Ok(())
 }
 
-async fn audit(
+async fn deed(
     conn: &mut PgConnection,
     batch: BatchId,
     request: &MoveRequest,
@@ -167,14 +167,9 @@ async fn audit(
         "accepted": verdict.accepted.len(),
         "refused": verdict.refused.len(),
         "express": request.express,
-        "reason": request.reason,
     });
-    sqlx::query("INSERT INTO audit_log (actor, action, object, detail) VALUES ($1, $2, $3, $4)")
-        .bind(&request.requested_by)
-        .bind("moves_queued")
-        .bind(format!("batch:{batch}"))
-        .bind(Json(detail))
-        .execute(conn)
-        .await?;
-    Ok(())
+    let deed = Deed::done(&request.by, Action::MoveQueue, format!("batch:{batch}"))
+        .reason(&request.reason)
+        .detail(detail);
+    audit::record(conn, &[deed]).await
 }

@@ -3,7 +3,7 @@
 use super::fixture::{Db, MIB};
 use std::{collections::BTreeSet, time::Instant};
 use tourbus_domain::{ArtistId, Refusal, ServerId};
-use tourbus_store::{MoveAnswer, Once, Role};
+use tourbus_store::{By, MoveAnswer, NewAccount, Once, Role};
 
 #[tokio::test]
 async fn each_artist_is_admitted_or_refused_on_its_own() {
@@ -92,9 +92,10 @@ async fn of_simultaneous_requests_for_an_artist_one_wins() {
 async fn the_same_key_gives_the_same_answer_and_one_batch() {
     let db = Db::start("enqueue_once").await;
     let artists = db.artists(0, 4, MIB).await;
-    let account = db.store.ensure_account("a@test", "x", Role::Admin).await.unwrap();
+    let new = NewAccount { email: "a@test".into(), password_hash: "x".into(), role: Role::Admin };
+    let account = db.store.create_account(&By::named("test"), new).await.unwrap().unwrap();
     let mut request = db.request(&artists, 1);
-    request.account_id = Some(account);
+    request.by.account_id = Some(account);
     let once = || db.store.enqueue_moves_once(&request, "key", b"hash");
     let (a, b, c) = tokio::join!(once(), once(), once());
     let mut answers = Vec::new();
@@ -130,7 +131,7 @@ async fn ten_thousand_artists_are_queued_in_one_go() {
     // what grows with the square is caught.
     assert!(took.as_secs() < 8, "it took {took:?}");
     let begun = Instant::now();
-    let cancelled = db.store.cancel_batch(answer.batch_id.unwrap(), "a").await.unwrap();
+    let cancelled = db.store.cancel_batch(answer.batch_id.unwrap(), &By::named("a")).await.unwrap();
     println!("10,000 moves cancelled in {} ms", begun.elapsed().as_millis());
     assert_eq!((cancelled.cancelled, cancelled.too_late), (10_000, 0));
     db.finish().await;

@@ -9,8 +9,8 @@ use tourbus_domain::{
 use tourbus_local::Endpoints;
 use tourbus_protocol::{Heartbeat, Order};
 use tourbus_store::{
-    DueOrder, HeartbeatFrom, JobQuery, JobRow, MoveRequest, NewArtist, NewServer, Outcomes, Store,
-    Teller, Told,
+    By, DueOrder, HeartbeatFrom, JobQuery, JobRow, MoveRequest, NewArtist, NewServer, Outcomes,
+    Store, Teller, Told,
 };
 use tourbus_tests::support;
 
@@ -101,8 +101,7 @@ impl Db {
 
     pub fn request(&self, artists: &[ArtistId], target: usize) -> MoveRequest {
         MoveRequest {
-            account_id: None,
-            requested_by: "admin@test".to_owned(),
+            by: By::named("admin@test"),
             artist_ids: artists.to_vec(),
             target: self.servers[target],
             reason: "a test".to_owned(),

@@ -3,7 +3,7 @@
 use super::fixture::{Db, MIB, play, slug, step_of, told};
 use tourbus_domain::{ErrorClass, Input, JobError, JobId, MoveState, StepRef};
 use tourbus_protocol::Order;
-use tourbus_store::{InputError, Teller};
+use tourbus_store::{By, InputError, Teller};
 
 #[tokio::test]
 async fn a_move_goes_through_although_every_event_comes_twice() {
@@ -87,15 +87,15 @@ async fn a_batch_cancel_counts_what_is_past_its_cutover_and_not_what_has_ended()
     states.sort_unstable();
     let expected = [(MoveState::Queued, 2), (MoveState::Retiring, 1), (MoveState::Succeeded, 1)];
     assert_eq!(states, expected);
-    let done = db.store.cancel_batch(batch, "admin@test").await.unwrap();
+    let done = db.store.cancel_batch(batch, &By::named("admin@test")).await.unwrap();
     assert_eq!((done.cancelled, done.too_late), (2, 1));
     // What is being undone already is not counted again.
-    let again = db.store.cancel_batch(batch, "admin@test").await.unwrap();
+    let again = db.store.cancel_batch(batch, &By::named("admin@test")).await.unwrap();
     assert_eq!((again.cancelled, again.too_late), (0, 1));
     db.work_off().await;
-    let retried = db.store.retry_batch(batch, false, "admin@test").await.unwrap();
+    let retried = db.store.retry_batch(batch, false, &By::named("admin@test")).await.unwrap();
     assert_eq!((retried.retried, retried.refused), (0, 0), "nothing has failed");
-    let retried = db.store.retry_batch(batch, true, "admin@test").await.unwrap();
+    let retried = db.store.retry_batch(batch, true, &By::named("admin@test")).await.unwrap();
     assert_eq!((retried.retried, retried.refused), (2, 0));
     db.finish().await;
 }
@@ -109,29 +109,29 @@ async fn a_cancelled_move_frees_the_artist_and_can_be_retried() {
     db.tell(&[told(&export, Input::Started(step_of(&export)))]).await;
     assert_eq!(db.beat(0, MIB, vec![step_of(&export)]).await, [], "live");
 
-    db.store.cancel_job(job, "admin@test").await.unwrap().unwrap();
+    db.store.cancel_job(job, &By::named("admin@test")).await.unwrap().unwrap();
     assert_eq!(db.state(job).await, "rolling_back");
     assert_eq!(db.beat(0, MIB, vec![step_of(&export)]).await, [step_of(&export)], "void");
     db.work_off().await;
     assert_eq!(db.state(job).await, "cancelled");
     let row = db.store.artist(artist).await.unwrap().unwrap();
     assert_eq!((row.server_id, row.operating_job_id), (db.servers[0].0, None));
-    let too_late = db.store.cancel_job(job, "admin@test").await.unwrap();
+    let too_late = db.store.cancel_job(job, &By::named("admin@test")).await.unwrap();
     assert!(matches!(too_late, Err(InputError::Illegal(_))));
 
     db.beat(0, 1 << 30, Vec::new()).await;
     let other = db.queue_one(artist, 2).await;
-    let held = db.store.retry_job(job, "admin@test").await.unwrap();
+    let held = db.store.retry_job(job, &By::named("admin@test")).await.unwrap();
     assert_eq!(held, Err(InputError::ArtistHeld));
     db.work_off().await;
     assert_eq!(db.state(other).await, "succeeded");
-    let moved = db.store.retry_job(job, "admin@test").await.unwrap();
+    let moved = db.store.retry_job(job, &By::named("admin@test")).await.unwrap();
     assert_eq!(moved, Err(InputError::HomeChanged));
 
     let back = db.queue_one(artist, 0).await;
     db.work_off().await;
     assert_eq!(db.state(back).await, "succeeded");
-    db.store.retry_job(job, "admin@test").await.unwrap().unwrap();
+    db.store.retry_job(job, &By::named("admin@test")).await.unwrap().unwrap();
     assert_eq!(db.state(job).await, "queued");
     db.work_off().await;
     assert_eq!(db.state(job).await, "succeeded");
@@ -192,7 +192,7 @@ async fn express_overtakes_and_voids_the_first_message() {
     let artist = db.artists(0, 1, MIB).await[0];
     let job = db.queue_one(artist, 1).await;
     let first = db.relay().await.remove(0);
-    db.store.express_job(job, "admin@test").await.unwrap().unwrap();
+    db.store.express_job(job, &By::named("admin@test")).await.unwrap().unwrap();
     let second = db.relay().await.remove(0);
     assert_eq!(second.lane.as_str(), "express");
     assert!(second.epoch > first.epoch);

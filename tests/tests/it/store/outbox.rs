@@ -4,7 +4,7 @@ use super::fixture::{Db, MIB, step_of, told};
 use std::{collections::BTreeSet, time::Duration};
 use tokio::time::timeout;
 use tourbus_domain::Input;
-use tourbus_store::{Teller, Told};
+use tourbus_store::{By, Teller, Told};
 use tourbus_tests::wait;
 
 const SOON: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ async fn a_try_that_counts_no_more_is_not_published() {
     let db = Db::start("outbox_dead").await;
     let artist = db.artists(0, 1, MIB).await[0];
     let job = db.queue_one(artist, 1).await;
-    db.store.cancel_job(job, "a").await.unwrap().unwrap();
+    db.store.cancel_job(job, &By::named("a")).await.unwrap().unwrap();
     let kinds: BTreeSet<_> = db.relay().await.iter().map(|o| format!("{:?}", o.order)).collect();
     assert!(kinds.iter().all(|k| !k.starts_with("ExportV1")), "{kinds:?}");
     assert_eq!(db.store.outbox_depth().await.unwrap().rows, 0);
@@ -62,7 +62,7 @@ async fn commits_wake_relays_and_pages() {
     timeout(SOON, orders.next()).await.unwrap().unwrap().unwrap();
     let queued = timeout(SOON, jobs.next()).await.unwrap().unwrap().unwrap();
     assert_eq!((queued.jobs.len(), queued.batches.len()), (0, 1));
-    db.store.cancel_job(job, "a").await.unwrap().unwrap();
+    db.store.cancel_job(job, &By::named("a")).await.unwrap().unwrap();
     let cancelled = timeout(SOON, jobs.next()).await.unwrap().unwrap().unwrap();
     assert_eq!(cancelled.jobs, [job.0]);
     drop((orders, jobs));

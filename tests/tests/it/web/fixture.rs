@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tourbus_config::{ClusterConfig, DatabaseConfig, ManagementConfig, WebConfig};
 use tourbus_domain::{ArtistId, ServerId};
 use tourbus_protocol::Heartbeat;
-use tourbus_store::{HeartbeatFrom, NewArtist, NewServer, NewSong, Role, Store};
+use tourbus_store::{By, HeartbeatFrom, NewAccount, NewArtist, NewServer, NewSong, Role, Store};
 use tourbus_tests::support;
 
 pub const PASSWORD: &str = "correct horse";
@@ -21,6 +21,8 @@ pub struct Web {
     /// Without a trailing slash; also what pages believe to be the main URL.
     pub url: String,
     pub http: reqwest::Client,
+    /// For a look past the service.
+    pub database: String,
     shutdown: CancellationToken,
     running: JoinHandle<Result<(), tourbus_web::WebError>>,
 }
@@ -54,6 +56,9 @@ impl Web {
             joining: None,
             disk_reserve_bytes: 0,
             offline_after_s: 60,
+            // A test may say from where it comes.
+            trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
+            sign_in_window_s: 1,
         };
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(tourbus_web::run_on(listener, config, shutdown.clone()));
@@ -63,7 +68,8 @@ impl Web {
             .build()
             .unwrap();
         let servers = servers(&store).await;
-        Self { store, servers, url: main_url, http, shutdown, running }
+        let database = endpoints.database.url();
+        Self { store, servers, url: main_url, http, database, shutdown, running }
     }
 
     /// Artists with these names and plays, on a server; each with two songs.
@@ -146,10 +152,11 @@ pub async fn json(answer: Response) -> (u16, Value) {
 }
 
 async fn people(store: &Store) {
-    let hash = tourbus_web::password::hash(PASSWORD).unwrap();
+    let hash = tourbus_web::password::hash_here(PASSWORD).unwrap();
     for role in [Role::Admin, Role::Operator, Role::Viewer] {
         let email = format!("{role}@test.example");
-        let id = store.ensure_account(&email, &hash, role).await.unwrap();
+        let new = NewAccount { email, password_hash: hash.clone(), role };
+        let id = store.create_account(&By::named("test"), new).await.unwrap().unwrap();
         store.ensure_api_token(id, role.as_str(), "test").await.unwrap();
     }
 }

@@ -1,7 +1,12 @@
 //! The web service on a real database: its API, its sign-in, its front door, its live feed.
 
+mod access;
+mod accounts;
 mod api;
+mod attack;
 mod fixture;
 mod live;
+mod malformed;
 mod messages;
+mod people;
 mod sign_in;

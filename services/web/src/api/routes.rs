@@ -1,0 +1,138 @@
+//! The table of the API's routes, each with whom it is for and what it changes.
+
+use super::{
+    accounts, artists, audit, batches, events, jobs, joining, moves, own, queues, servers, tokens,
+};
+use crate::{
+    app::App,
+    auth::{
+        Right,
+        access::{
+            Access::{self, May, Own, SignedIn},
+            Rule,
+        },
+    },
+};
+use axum::http::Method;
+use serde_json::json;
+use tourbus_store::Action;
+use utoipa::openapi::{
+    OpenApi,
+    extensions::ExtensionsBuilder,
+    path::{Operation, PathItem, Paths},
+};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouter},
+    routes,
+};
+
+/// Where the API is.
+const BASE: &str = "/api/v1";
+
+/// Every route of the API.
+pub fn table(described: OpenApi) -> (OpenApiRouter<App>, Vec<Rule>) {
+    Table::default()
+        .look(SignedIn, routes!(servers::list))
+        .look(SignedIn, routes!(servers::one))
+        .change(May(Right::Servers), Action::ServerRelease, routes!(servers::release))
+        .change(May(Right::Servers), Action::ServerEnrol, routes!(joining::enrol))
+        .look(SignedIn, routes!(joining::checks))
+        .change(May(Right::Servers), Action::ServerCheck, routes!(joining::run_checks))
+        .open(routes!(joining::join))
+        .open(routes!(joining::take_report))
+        .look(SignedIn, routes!(artists::list))
+        .look(SignedIn, routes!(artists::totals))
+        .look(SignedIn, routes!(artists::one))
+        .look(SignedIn, routes!(artists::songs))
+        .change(May(Right::Move), Action::MoveQueue, routes!(moves::create))
+        .look(SignedIn, routes!(batches::list))
+        .look(SignedIn, routes!(batches::one))
+        .look(SignedIn, routes!(batches::refusals))
+        .change(May(Right::Steer), Action::BatchCancel, routes!(batches::cancel))
+        .change(May(Right::Steer), Action::BatchRetry, routes!(batches::retry))
+        .look(SignedIn, routes!(jobs::list))
+        .look(SignedIn, routes!(jobs::one))
+        .change(May(Right::Steer), Action::JobCancel, routes!(jobs::cancel))
+        .change(May(Right::Steer), Action::JobRetry, routes!(jobs::retry))
+        .change(May(Right::Steer), Action::JobExpress, routes!(jobs::express))
+        .look(SignedIn, routes!(events::stream))
+        .look(SignedIn, routes!(queues::list))
+        .look(SignedIn, routes!(audit::list))
+        .look(May(Right::Accounts), routes!(accounts::list))
+        .look(May(Right::Accounts), routes!(accounts::one))
+        .change(May(Right::Accounts), Action::AccountCreate, routes!(accounts::create))
+        .change(May(Right::Accounts), Action::AccountModify, routes!(accounts::modify))
+        .change(May(Right::Accounts), Action::AccountDelete, routes!(accounts::delete))
+        .change(May(Right::Accounts), Action::SessionCloseAll, routes!(accounts::end_sessions))
+        .look(May(Right::Accounts), routes!(accounts::tokens))
+        .look(SignedIn, routes!(own::account))
+        .change(Own, Action::AccountPassword, routes!(own::password))
+        .look(SignedIn, routes!(own::sessions))
+        .change(Own, Action::SessionClose, routes!(own::end_session))
+        .change(Own, Action::SessionCloseAll, routes!(own::end_sessions))
+        .look(SignedIn, routes!(tokens::list))
+        .change(Own, Action::TokenCreate, routes!(tokens::create))
+        .change(Own, Action::TokenRevoke, routes!(tokens::revoke))
+        .nested(described)
+}
+
+#[derive(Default)]
+struct Table {
+    router: OpenApiRouter<App>,
+    rules: Vec<Rule>,
+}
+
+impl Table {
+    /// A route that changes nothing.
+    fn look(self, access: Access, route: UtoipaMethodRouter<App>) -> Self {
+        self.add(access, None, route)
+    }
+
+    /// A route for servers, which do not sign in: they have a token, or sign what they say.
+    fn open(self, route: UtoipaMethodRouter<App>) -> Self {
+        self.add(Access::Everybody, None, route)
+    }
+
+    /// A route that changes something that the audit log keeps.
+    fn change(self, access: Access, action: Action, route: UtoipaMethodRouter<App>) -> Self {
+        self.add(access, Some(action), route)
+    }
+
+    fn add(
+        mut self,
+        access: Access,
+        action: Option<Action>,
+        (schemas, mut paths, handlers): UtoipaMethodRouter<App>,
+    ) -> Self {
+        for (path, method, operation) in operations(&mut paths) {
+            // Said in the document too, so that a script knows what its token needs.
+            let told = ExtensionsBuilder::new().add("x-access", json!(access.to_string()));
+            operation.extensions = Some(told.build());
+            if access == Access::Everybody {
+                operation.security = Some(Vec::new());
+            }
+            let path = format!("{BASE}{path}");
+            self.rules.push(Rule { method, path, access, action });
+        }
+        self.router = self.router.routes((schemas, paths, handlers));
+        self
+    }
+
+    fn nested(self, described: OpenApi) -> (OpenApiRouter<App>, Vec<Rule>) {
+        (OpenApiRouter::with_openapi(described).nest(BASE, self.router), self.rules)
+    }
+}
+
+fn operations(paths: &mut Paths) -> impl Iterator<Item = (String, Method, &mut Operation)> {
+    paths.paths.iter_mut().flat_map(|(path, item)| {
+        let PathItem { get, put, post, delete, patch, .. } = item;
+        let all = [
+            (Method::GET, get),
+            (Method::PUT, put),
+            (Method::POST, post),
+            (Method::DELETE, delete),
+            (Method::PATCH, patch),
+        ];
+        all.into_iter().filter_map(|(m, o)| Some((path.clone(), m, o.as_mut()?)))
+    })
+}

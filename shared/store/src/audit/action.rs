@@ -1,0 +1,102 @@
+//! What people and processes do, by names that stay.
+
+/// Declares the actions once: variant, stable name, and the words for people.
+macro_rules! actions {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $words:literal;)*) => {
+        /// Something that is written into the audit log. The names are a promise to scripts.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Action { $($(#[$doc])* $variant,)* }
+
+        impl Action {
+            /// Every action, in the order of the list above.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The stable name: `noun.verb`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The same as people say it, in the past.
+            pub const fn words(self) -> &'static str {
+                match self { $(Self::$variant => $words,)* }
+            }
+        }
+    };
+}
+
+actions! {
+    /// Sign in: open a session.
+    SessionOpen = "session.open", "signed in";
+    /// Sign out: end a session of one's own.
+    SessionClose = "session.close", "signed out";
+    /// End every session of an account.
+    SessionCloseAll = "session.close_all", "ended all sessions";
+    /// Make an account.
+    AccountCreate = "account.create", "created an account";
+    /// Change an account's email, role, password or whether it may sign in.
+    AccountModify = "account.modify", "changed an account";
+    /// Delete an account.
+    AccountDelete = "account.delete", "deleted an account";
+    /// Change one's own password.
+    AccountPassword = "account.password", "changed their password";
+    /// Give an account a new password from the command line.
+    AccountReset = "account.reset", "reset a password";
+    /// Make an API token.
+    TokenCreate = "token.create", "created an API token";
+    /// Make an API token invalid.
+    TokenRevoke = "token.revoke", "revoked an API token";
+    /// Queue moves: makes a batch.
+    MoveQueue = "move.queue", "queued moves";
+    /// Cancel what is open of a batch.
+    BatchCancel = "batch.cancel", "cancelled a batch";
+    /// Try again what failed of a batch.
+    BatchRetry = "batch.retry", "retried a batch";
+    /// Cancel a job.
+    JobCancel = "job.cancel", "cancelled a job";
+    /// Try a job again.
+    JobRetry = "job.retry", "retried a job";
+    /// Let a job overtake the backlog.
+    JobExpress = "job.express", "expedited a job";
+    /// Make an enrolment token for a server.
+    ServerEnrol = "server.enrol", "made a command to join";
+    /// Join the cluster, as a server.
+    ServerJoin = "server.join", "joined the cluster";
+    /// Ask for a server's checks to be run.
+    ServerCheck = "server.check", "asked for the checks";
+    /// Release a server from quarantine.
+    ServerRelease = "server.release", "released a server from quarantine";
+}
+
+impl Action {
+    /// What is acted on: the part before the dot.
+    pub fn noun(self) -> &'static str {
+        self.as_str().split_once('.').map_or(self.as_str(), |(noun, _)| noun)
+    }
+
+    /// The action of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|a| a.as_str() == name)
+    }
+}
+
+impl std::fmt::Display for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_have_a_noun_and_a_verb() {
+        let names: BTreeSet<&str> = Action::ALL.iter().map(|a| a.as_str()).collect();
+        assert_eq!(names.len(), Action::ALL.len());
+        for action in Action::ALL {
+            assert_eq!(action.as_str().split('.').count(), 2, "{action}");
+            assert_eq!(Action::parse(action.as_str()), Some(*action));
+        }
+    }
+}
