@@ -52,7 +52,7 @@ pub fn check(password: &str, email: &str) -> Result<(), WeakPassword> {
         return Err(WeakPassword::Short);
     }
     let different: std::collections::BTreeSet<char> = password.chars().collect();
-    let own = own_part(&plain(password), &plain(email));
+    let own = own_part(&plain(password), &email.to_lowercase());
     if different.len() < DIFFERENT_MIN || own.chars().count() < OWN_CHARS_MIN {
         return Err(WeakPassword::Common);
     }
