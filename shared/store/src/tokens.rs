@@ -151,7 +151,7 @@ impl Store {
             .bind(account_id)
             .execute(&mut *tx)
             .await?;
-        let (count, taken): (i64, bool) = sqlx::query_as(
+        let (count, label_used): (i64, bool) = sqlx::query_as(
             "SELECT count(*), coalesce(bool_or(lower(label) = lower($2)), false)
              FROM api_tokens WHERE account_id = $1",
         )
@@ -159,8 +159,8 @@ impl Store {
         .bind(&new.label)
         .fetch_one(&mut *tx)
         .await?;
-        if taken || count >= TOKENS_MAX {
-            return Ok(Err(if taken { TokenError::LabelTaken } else { TokenError::TooMany }));
+        if label_used || count >= TOKENS_MAX {
+            return Ok(Err(if label_used { TokenError::LabelTaken } else { TokenError::TooMany }));
         }
         let id = Uuid::now_v7();
         sqlx::query(

@@ -58,12 +58,11 @@ pub async fn guard(
     };
     let object = rule.map(|r| object(r, request.uri().path()));
     let allowed = rule.map_or(Ok(()), |r| r.access.check(&actor));
-    let mut response = match allowed {
-        Err(problem) => problem.into_response(),
-        Ok(()) => {
-            request.extensions_mut().insert(actor.clone());
-            next.run(request).await
-        }
+    let mut response = if let Err(problem) = allowed {
+        problem.into_response()
+    } else {
+        request.extensions_mut().insert(actor.clone());
+        next.run(request).await
     };
     let deed = rule.zip(object).and_then(|(r, object)| not_done(&actor, r, object, &response));
     if let Some(deed) = deed

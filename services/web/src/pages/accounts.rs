@@ -207,8 +207,8 @@ pub async fn modify(
         }
         Err(problem) if problem.status < 500 && problem.status != 404 => {
             let mut form = form_of(&app, &actor, id).await?;
-            form.email = fields.text("email").to_owned();
-            form.role = fields.text("role").to_owned();
+            fields.text("email").clone_into(&mut form.email);
+            fields.text("role").clone_into(&mut form.role);
             form.disabled = fields.ticked("disabled");
             form.problem = Some(problem);
             form.answer()

@@ -2,6 +2,7 @@
 //! says what is wrong, nothing is created.
 
 use super::fixture::Web;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::{StreamExt, stream};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Map, Value, json};
@@ -84,14 +85,7 @@ fn cursor(rng: &mut StdRng) -> String {
         "null",
     ];
     let text = texts.choose(rng).unwrap();
-    // Base64 without padding, for URLs.
-    let bits: String = text.bytes().map(|b| format!("{b:08b}")).collect();
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let six = |c: &[u8]| {
-        let padded = format!("{:0<6}", std::str::from_utf8(c).unwrap());
-        char::from(alphabet[usize::from_str_radix(&padded, 2).unwrap()])
-    };
-    bits.as_bytes().chunks(6).map(six).collect()
+    URL_SAFE_NO_PAD.encode(text)
 }
 
 fn json_junk(rng: &mut StdRng, depth: u32) -> Value {
