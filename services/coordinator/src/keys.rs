@@ -10,7 +10,7 @@ use std::{
 };
 use tourbus_domain::Slug;
 use tourbus_protocol::KeyId;
-use tourbus_store::{MasterKeyRow, ServerTrust, StoreError};
+use tourbus_store::{Action, By, Deed, MasterKeyRow, ServerTrust, StoreError};
 
 /// How often the keyring and what servers trust are looked at.
 const EVERY: Duration = Duration::from_secs(2);
@@ -63,13 +63,20 @@ impl Coordinator {
             let drop_at = self.drop_at();
             self.keyring(move |file| file.change(|ring| ring.switch(drop_at))).await?;
             tracing::warn!("keys.switched: the next key signs from now on");
+            self.note(Action::KeysSwitch, "Every server obeys it.").await?;
         }
         let now = Utc::now();
         if ring.clone().drop_due(now) {
             self.keyring(move |file| file.change(|ring| Ok(ring.drop_due(now)))).await?;
             tracing::warn!("keys.dropped: the old key counts no more");
+            self.note(Action::KeysDrop, "Its window is over.").await?;
         }
         Ok(())
+    }
+
+    async fn note(&self, action: Action, reason: &str) -> Result<(), StoreError> {
+        let deed = Deed::done(&By::named("coordinator"), action, "keys").reason(reason);
+        self.store.record(&[deed]).await
     }
 
     async fn announce(

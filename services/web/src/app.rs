@@ -1,7 +1,7 @@
 //! What every handler shares.
 
 use crate::{
-    auth::{failures::Failures, limiter::Limiter},
+    auth::{failures::Failures, limiter::Limiter, turns::Turns},
     feed::Feed,
     joining::{Joining, binary::OwnProgram},
     queues::Queues,
@@ -27,6 +27,8 @@ pub struct Shared {
     pub queues: Queues,
     /// Sign-in attempts.
     pub limiter: Limiter,
+    /// One attempt of an address at a time.
+    pub turns: Turns,
     /// Failed ones, for the audit log.
     pub failures: Arc<Failures>,
     /// What servers that join are told; none when none can.

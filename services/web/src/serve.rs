@@ -7,6 +7,7 @@ use crate::{
     auth::{
         failures::{self, Failures},
         limiter::Limiter,
+        turns::Turns,
     },
     count,
     feed::{self, Feed},
@@ -90,6 +91,7 @@ pub async fn run_on(
         store: store.clone(),
         feed: feed.clone(),
         limiter: Limiter::default(),
+        turns: Turns::default(),
         failures: failed.clone(),
         joining: Joining::new(&config),
         join_limiter: Limiter::default(),

@@ -15,6 +15,8 @@ pub struct Pruned {
     pub sessions: u64,
     /// Workers not heard of for a day.
     pub workers: u64,
+    /// Enrolment tokens that were replaced a month ago.
+    pub enrolments: u64,
 }
 
 /// A claim on a piece of housekeeping, held until dropped: other coordinators leave it alone.
@@ -50,6 +52,9 @@ impl Store {
             .await?,
             sessions: run("DELETE FROM sessions WHERE expires_at < now()").await?,
             workers: run("DELETE FROM workers WHERE last_seen_at < now() - interval '24 h'")
+                .await?,
+            // The last one of each server stays: its page tells what became of it.
+            enrolments: run("DELETE FROM enrolments WHERE voided_at < now() - interval '30 days'")
                 .await?,
         })
     }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::{path::Path, process::Command, time::Duration};
 use tourbus_domain::{JobId, StepKey, StepKind};
 use tourbus_protocol::{KeyId, Order, Signer, Work};
+use tourbus_store::AuditQuery;
 use tourbus_tests::{
     support::{Artist, Cluster},
     tree, wait,
@@ -115,6 +116,15 @@ async fn the_masters_key_changes_while_moves_run() {
     let dead = cluster.dead_letters().await;
     say(&cluster, &old, Order::VoidV1).await;
     wait::until("one refused", MINUTE, || cluster.dead_letters(), |n| *n == dead + 1).await;
+
+    let asked = AuditQuery { action: Some("keys.".into()), limit: 9, ..AuditQuery::default() };
+    let log = cluster.store().audit(&asked).await.unwrap();
+    let noted: Vec<String> = log.iter().map(|d| format!("{} by {}", d.action, d.actor)).collect();
+    let by_hand = |verb: &str| format!("keys.{verb} by command line");
+    let switched = "keys.switch by coordinator".to_owned();
+    // The coordinator notes too that the old key's window is over, now or a little later.
+    let oldest = &noted[noted.len().saturating_sub(3)..];
+    assert_eq!(oldest, [by_hand("drop"), switched, by_hand("rotate")]);
 
     // Nor does an earlier announcement bring it back, nor a restart of either side.
     let ring = cluster.config_of::<tourbus_config::CoordinatorConfig>("coordinator").keyring;

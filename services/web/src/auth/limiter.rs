@@ -86,7 +86,7 @@ fn bucket<K: Eq + Hash + Copy>(
 }
 
 /// Of IPv6, one subscriber has a whole /64.
-fn subscriber(address: IpAddr) -> IpAddr {
+pub fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 @ IpAddr::V4(_) => v4,

@@ -10,6 +10,7 @@ pub mod limiter;
 pub mod origin;
 pub mod password;
 pub mod password_rules;
+pub mod turns;
 
 use crate::problem::Problem;
 use axum::{extract::FromRequestParts, http::request::Parts};

@@ -99,7 +99,10 @@ async fn attempt(
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         return Ok(Err(response));
     }
-    let Some(account) = check(app, email, fields.text("password")).await? else {
+    let turn = app.turns.of(address).await;
+    let checked = check(app, email, fields.text("password")).await?;
+    drop(turn);
+    let Some(account) = checked else {
         app.failures.count(address, email, Failure::Wrong);
         let mut response = form(next, email, "Email and password do not fit together.")?;
         *response.status_mut() = StatusCode::UNAUTHORIZED;

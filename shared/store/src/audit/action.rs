@@ -65,6 +65,12 @@ actions! {
     ServerCheck = "server.check", "asked for the checks";
     /// Release a server from quarantine.
     ServerRelease = "server.release", "released a server from quarantine";
+    /// Begin to rotate the master's key.
+    KeysRotate = "keys.rotate", "began to rotate the master's key";
+    /// Sign with the next key from now on.
+    KeysSwitch = "keys.switch", "switched to the next master's key";
+    /// End what an old key has signed.
+    KeysDrop = "keys.drop", "ended the master's old key";
 }
 
 impl Action {

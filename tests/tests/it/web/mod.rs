@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod admin_commands;
 mod api;
 mod attack;
 mod fixture;
