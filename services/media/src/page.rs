@@ -6,11 +6,10 @@ use axum::body::Body;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-use serde::Deserialize;
 use std::{io, os::unix::ffi::OsStrExt as _, sync::Arc};
 use tourbus_domain::Slug;
 use tourbus_mediaroot::serve::{Patience, Place, Tree};
-use tourbus_protocol::TreePath;
+use tourbus_protocol::{TreePath, page::About};
 
 /// Where the style sheet is.
 pub(crate) const STYLE_PATH: &str = "/assets/artist.css";
@@ -24,14 +23,6 @@ const ABOUT_BYTES_MAX: usize = 64 << 10;
 const COVERS: [&str; 4] = ["cover.svg", "cover.png", "cover.jpg", "cover.webp"];
 /// What stays readable in a URL's path.
 const PATH_PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// `artist.json` at the root of the tree: what an artist says of themselves.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct About {
-    name: String,
-    text: String,
-}
 
 struct Song {
     title: String,
@@ -149,7 +140,7 @@ fn make(app: &App, slug: &Slug) -> io::Result<Made> {
 
 /// An `artist.json` that is missing, too big or broken costs the artist the words, not the page.
 fn about(tree: &Tree) -> io::Result<About> {
-    let Ok(path) = TreePath::new(&b"artist.json"[..]) else { return Ok(About::default()) };
+    let Ok(path) = TreePath::new(About::FILE.as_bytes()) else { return Ok(About::default()) };
     let Some(file) = tree.open(&path, Patience::Disk)? else { return Ok(About::default()) };
     let mut bytes = Vec::with_capacity(ABOUT_BYTES_MAX);
     rustix::io::read(&file.fd, rustix::buffer::spare_capacity(&mut bytes))?;

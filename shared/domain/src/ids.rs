@@ -75,6 +75,44 @@ pub type Epoch = u64;
 /// Longest slug, in bytes. A DNS label holds 63; broker user names add a prefix.
 pub const SLUG_BYTES_MAX: usize = 63;
 
+/// Slugs that no artist has: parts of the site's own addresses, and names of authority.
+const RESERVED: [&str; 34] = [
+    "a",
+    "about",
+    "account",
+    "accounts",
+    "admin",
+    "administrator",
+    "api",
+    "artist",
+    "artists",
+    "assets",
+    "audit",
+    "batches",
+    "contact",
+    "healthz",
+    "help",
+    "jobs",
+    "join",
+    "login",
+    "master",
+    "me",
+    "media",
+    "metrics",
+    "move",
+    "new",
+    "queues",
+    "readyz",
+    "root",
+    "search",
+    "servers",
+    "sign-in",
+    "sign-out",
+    "sign-up",
+    "static",
+    "support",
+];
+
 /// A name that is safe in a URL path, a host name, a routing key and a file name:
 /// `[a-z0-9]` and inner hyphens, 1 to [`SLUG_BYTES_MAX`] bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -89,6 +127,12 @@ pub struct Slug(String);
 pub struct SlugError(String);
 
 impl Slug {
+    /// Whether an artist may not have it: the site itself uses it, or it would be taken for the
+    /// site's own.
+    pub fn is_reserved(&self) -> bool {
+        RESERVED.contains(&self.as_str())
+    }
+
     /// The slug as text.
     pub fn as_str(&self) -> &str {
         &self.0

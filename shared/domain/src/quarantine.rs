@@ -54,7 +54,10 @@ impl Side {
         match kind {
             StepKind::Export | StepKind::Sync => Some(Self::Leaves),
             StepKind::Import | StepKind::Promote => Some(Self::Arrives),
-            StepKind::Retire | StepKind::AbandonImport | StepKind::AbandonExport => None,
+            StepKind::Retire
+            | StepKind::AbandonImport
+            | StepKind::AbandonExport
+            | StepKind::Provision => None,
         }
     }
 }

@@ -23,11 +23,13 @@ pub enum StepKind {
     AbandonImport,
     /// Source, when undoing: lift the freeze, forget the export, empty staging.
     AbandonExport,
+    /// Home: make a new artist's tree and public name.
+    Provision,
 }
 
 impl StepKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Export,
         Self::Import,
         Self::Sync,
@@ -35,6 +37,7 @@ impl StepKind {
         Self::Retire,
         Self::AbandonImport,
         Self::AbandonExport,
+        Self::Provision,
     ];
 
     /// The stable name, as in messages and the database.
@@ -47,6 +50,7 @@ impl StepKind {
             Self::Retire => "retire",
             Self::AbandonImport => "abandon_import",
             Self::AbandonExport => "abandon_export",
+            Self::Provision => "provision",
         }
     }
 
@@ -60,7 +64,8 @@ impl StepKind {
             | Self::Promote
             | Self::Retire
             | Self::AbandonImport
-            | Self::AbandonExport => Lane::Upkeep,
+            | Self::AbandonExport
+            | Self::Provision => Lane::Upkeep,
         }
     }
 
@@ -200,6 +205,8 @@ pub enum StepResult {
         /// What could not be removed from staging, if anything; the sweep will.
         leftovers: Option<String>,
     },
+    /// The tree is there, under the public name.
+    Provision,
 }
 
 /// A step as the coordinator keeps it.

@@ -6,6 +6,7 @@ pub mod check;
 pub mod event;
 pub mod manifest;
 pub mod names;
+pub mod page;
 pub mod server_key;
 pub mod sign;
 pub mod tree_path;

@@ -96,6 +96,13 @@ pub enum Order {
         /// Whose tree.
         artist: ArtistRef,
     },
+    /// Make a new artist's tree, with a page of this name, and its public name.
+    ProvisionV1 {
+        /// Whose tree.
+        artist: ArtistRef,
+        /// The artist's name for people.
+        name: String,
+    },
     /// Nothing to do but this: every try of the job below `floor`, and this very try, is void.
     VoidV1,
     /// Lift this quarantine of the server. Job and step of the message mean nothing.
@@ -123,7 +130,8 @@ impl Order {
             | Self::PromoteV1 { artist, .. }
             | Self::RetireV1 { artist, .. }
             | Self::AbandonImportV1 { artist }
-            | Self::AbandonExportV1 { artist } => Some(artist),
+            | Self::AbandonExportV1 { artist }
+            | Self::ProvisionV1 { artist, .. } => Some(artist),
             Self::VoidV1 | Self::ReleaseV1 { .. } | Self::TrustV1 { .. } => None,
         }
     }

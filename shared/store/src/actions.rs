@@ -2,7 +2,7 @@
 
 use crate::{Action, By, Deed, InputError, Outcome, Store, StoreError, Teller, Told};
 use serde_json::json;
-use tourbus_domain::{BatchId, IllegalTransition, Input, JobId, MoveSettings, MoveState};
+use tourbus_domain::{BatchId, IllegalTransition, Input, JobId, JobState, MoveSettings};
 use uuid::Uuid;
 
 /// What came of cancelling a batch.
@@ -52,7 +52,7 @@ impl Store {
     ) -> Result<BatchCancelled, StoreError> {
         let ids: Vec<Uuid> = sqlx::query_scalar(
             "SELECT id FROM jobs WHERE batch_id = $1 \
-                 AND state IN ('queued', 'copying', 'syncing', 'cutover', 'retiring') ORDER BY id",
+                 AND state IN ('queued', 'running', 'copying', 'syncing', 'cutover', 'retiring') ORDER BY id",
         )
         .bind(batch.0)
         .fetch_all(self.pool())
@@ -71,7 +71,7 @@ impl Store {
             match outcome {
                 Ok(outcome) => answer.cancelled += u64::from(!outcome.ignored),
                 Err(InputError::Illegal(IllegalTransition {
-                    state: MoveState::Retiring, ..
+                    state: JobState::Retiring, ..
                 })) => answer.too_late += 1,
                 // It has finished meanwhile.
                 Err(_) => {}

@@ -1,9 +1,11 @@
 //! Artists and songs: lists that stay fast with many rows, and the bulk insert.
 
+mod create;
 mod filter;
 mod insert;
 mod list;
 
+pub use create::{AskedArtist, Created};
 pub use filter::{HomeTotals, Matching};
 pub use insert::{NewArtist, NewSong};
 pub use list::{ArtistCursor, ArtistKey, ArtistQuery, ArtistRow, ArtistSort, HomeRow, SongRow};

@@ -13,7 +13,7 @@ mod write;
 use crate::{Action, By, Store, StoreError, jobs_core};
 use apply::Work;
 use std::time::{Duration, Instant};
-use tourbus_domain::{IllegalTransition, Input, JobId, MoveSettings, MoveState, Slug};
+use tourbus_domain::{IllegalTransition, Input, JobId, JobState, MoveSettings, Slug};
 use uuid::Uuid;
 
 /// Most jobs in one transaction.
@@ -68,7 +68,7 @@ pub struct Outcome {
     /// It was late, repeated or void, and changed nothing.
     pub ignored: bool,
     /// Where the job stands after the transaction.
-    pub state: MoveState,
+    pub state: JobState,
 }
 
 /// Why one input was not applied. Its neighbours were.

@@ -1,24 +1,28 @@
-//! Moves under lock: loaded whole, changed in memory by the domain, written back in bulk.
+//! Jobs under lock: loaded whole, changed in memory by the domain, written back in bulk.
 
 use crate::{StoreError, steps};
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sqlx::{FromRow, PgConnection, types::Json};
 use std::collections::{BTreeMap, HashMap};
 use tourbus_domain::{
-    ArtistId, BatchId, JobError, JobId, MoveJob, MoveState, ServerId, Slug, Totals,
+    ArtistId, BatchId, Job, JobError, JobId, JobKind, JobState, ServerId, Slug, Totals,
 };
 use tourbus_protocol::ArtistRef;
 use uuid::Uuid;
 
-/// A move whose row this transaction has locked.
+/// A job whose row this transaction has locked.
 #[derive(Debug)]
 pub(crate) struct Held {
-    pub batch_id: BatchId,
+    /// None for a task that nobody asked for by hand.
+    pub batch_id: Option<BatchId>,
     pub artist: ArtistRef,
+    /// What a task works on.
+    pub params: Value,
     /// As the database has it.
-    pub before: MoveJob,
+    pub before: Job,
     /// As it shall be.
-    pub job: MoveJob,
+    pub job: Job,
 }
 
 /// What orders need to know of a server.
@@ -45,7 +49,9 @@ impl Ground {
 #[derive(FromRow)]
 struct JobRow {
     id: Uuid,
-    batch_id: Uuid,
+    batch_id: Option<Uuid>,
+    kind: String,
+    params: Value,
     state: String,
     artist_id: Uuid,
     artist_slug: String,
@@ -66,10 +72,12 @@ impl TryFrom<JobRow> for Held {
     type Error = StoreError;
     fn try_from(row: JobRow) -> Result<Self, StoreError> {
         let bad = |message: String| StoreError::undecodable("jobs", message);
-        let state: MoveState = row.state.parse().map_err(|e| bad(format!("{}: {e}", row.id)))?;
+        let state: JobState = row.state.parse().map_err(|e| bad(format!("{}: {e}", row.id)))?;
+        let kind: JobKind = row.kind.parse().map_err(|e| bad(format!("{}: {e}", row.id)))?;
         let slug: Slug = row.artist_slug.parse().map_err(|e| bad(format!("{}: {e}", row.id)))?;
-        let before = MoveJob {
+        let before = Job {
             id: JobId(row.id),
+            kind,
             artist_id: ArtistId(row.artist_id),
             source_id: ServerId(row.source_server_id),
             target_id: ServerId(row.target_server_id),
@@ -85,7 +93,13 @@ impl TryFrom<JobRow> for Held {
             steps: BTreeMap::new(),
         };
         let artist = ArtistRef { id: before.artist_id, slug };
-        Ok(Self { batch_id: BatchId(row.batch_id), artist, job: before.clone(), before })
+        Ok(Self {
+            batch_id: row.batch_id.map(BatchId),
+            artist,
+            params: row.params,
+            job: before.clone(),
+            before,
+        })
     }
 }
 
@@ -93,7 +107,7 @@ impl TryFrom<JobRow> for Held {
 /// no job are left out.
 pub(crate) async fn lock(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Held>, StoreError> {
     let rows: Vec<JobRow> = sqlx::query_as(
-        "SELECT j.id, j.batch_id, j.state, j.artist_id, a.slug AS artist_slug, \
+        "SELECT j.id, j.batch_id, j.kind, j.params, j.state, j.artist_id, a.slug AS artist_slug, \
              j.source_server_id, j.target_server_id, j.epoch, j.floor, j.round, j.files_total, \
              j.bytes_total, j.bytes_staged, j.bytes_done, j.cancel_requested, j.error \
          FROM jobs j JOIN artists a ON a.id = j.artist_id \
@@ -124,9 +138,39 @@ pub(crate) async fn ground(conn: &mut PgConnection) -> Result<Ground, StoreError
     Ok(Ground { now, servers })
 }
 
+/// Writes the rows of new jobs, of one kind and batch.
+pub(crate) async fn insert(
+    conn: &mut PgConnection,
+    batch: Option<BatchId>,
+    jobs: &[&Job],
+    params: &Value,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO jobs (id, batch_id, kind, params, state, artist_id, source_server_id, \
+             target_server_id, epoch, bytes_total) \
+         SELECT id, $1, kind, $2, state, artist, source, target, epoch, bytes \
+         FROM UNNEST($3::uuid[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::uuid[], \
+             $9::bigint[], $10::bigint[]) \
+             AS u(id, kind, state, artist, source, target, epoch, bytes)",
+    )
+    .bind(batch.map(|b| b.0))
+    .bind(params)
+    .bind(column(jobs, |j| j.id.0))
+    .bind(column(jobs, |j| j.kind.as_str()))
+    .bind(column(jobs, |j| j.state.as_str()))
+    .bind(column(jobs, |j| j.artist_id.0))
+    .bind(column(jobs, |j| j.source_id.0))
+    .bind(column(jobs, |j| j.target_id.0))
+    .bind(column(jobs, |j| j.epoch as i64))
+    .bind(column(jobs, |j| j.totals.bytes as i64))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Writes back the jobs' own rows; only those that have changed. Returns which.
 pub(crate) async fn save(conn: &mut PgConnection, held: &[Held]) -> Result<Vec<Uuid>, StoreError> {
-    let changed: Vec<&MoveJob> =
+    let changed: Vec<&Job> =
         held.iter().filter(|h| head(&h.job) != head(&h.before)).map(|h| &h.job).collect();
     if changed.is_empty() {
         return Ok(Vec::new());
@@ -139,7 +183,7 @@ pub(crate) async fn save(conn: &mut PgConnection, held: &[Held]) -> Result<Vec<U
              cancel_requested = u.cancel_requested, error = u.error, updated_at = now(), \
              started_at = CASE \
                  WHEN u.state = 'queued' THEN NULL \
-                 WHEN u.state IN ('copying', 'syncing', 'cutover', 'retiring') \
+                 WHEN u.state IN ('running', 'copying', 'syncing', 'cutover', 'retiring') \
                      THEN COALESCE(j.started_at, now()) \
                  ELSE j.started_at END, \
              finished_at = CASE WHEN u.final THEN COALESCE(j.finished_at, now()) END \
@@ -174,7 +218,7 @@ pub(crate) fn column<'a, R, T>(rows: &[&'a R], get: impl Fn(&'a R) -> T) -> Vec<
 }
 
 /// All that a job's own row holds.
-fn head(job: &MoveJob) -> impl PartialEq + '_ {
+fn head(job: &Job) -> impl PartialEq + '_ {
     (
         (job.state, job.epoch, job.floor, job.round, job.totals),
         (job.bytes_staged, job.bytes_done, job.cancel_requested, &job.error),

@@ -35,8 +35,8 @@ pub use accounts::{
 };
 pub use actions::BatchCancelled;
 pub use artists::{
-    ArtistCursor, ArtistKey, ArtistQuery, ArtistRow, ArtistSort, HomeRow, HomeTotals, Matching,
-    NewArtist, NewSong, SongRow,
+    ArtistCursor, ArtistKey, ArtistQuery, ArtistRow, ArtistSort, AskedArtist, Created, HomeRow,
+    HomeTotals, Matching, NewArtist, NewSong, SongRow,
 };
 pub use audit::{Action, AuditQuery, AuditRow, By, Deed, DeedResult};
 pub use batches::{BatchProgress, BatchRetried, BatchRow, RefusalRow};

@@ -36,6 +36,7 @@ pub(crate) fn of_step(
         },
         StepKind::AbandonImport => Order::AbandonImportV1 { artist },
         StepKind::AbandonExport => Order::AbandonExportV1 { artist },
+        StepKind::Provision => Order::ProvisionV1 { artist, name: text(held, "name")? },
     };
     Ok(NewOrder {
         server: ground.server(step.server_id)?.slug.clone(),
@@ -47,6 +48,12 @@ pub(crate) fn of_step(
         order,
         run_after: step.run_after,
     })
+}
+
+/// A parameter of a task.
+fn text(held: &Held, key: &str) -> Result<String, StoreError> {
+    let missing = || StoreError::undecodable("jobs", format!("{}: no {key}", held.job.id));
+    held.params[key].as_str().map(str::to_owned).ok_or_else(missing)
 }
 
 /// The outbox row that tells a server's workers to stop every try below `floor`. The try that it

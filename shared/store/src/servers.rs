@@ -83,7 +83,7 @@ const SERVERS: &str = "SELECT s.id, s.slug, s.name, host(s.ip) AS ip, s.url, s.i
         (SELECT count(*) FROM workers w WHERE w.server_id = s.id
             AND w.last_seen_at > now() - interval '1 minute') AS workers,
         (SELECT coalesce(sum(greatest(j.bytes_total - j.bytes_done, 0)), 0)::bigint FROM jobs j
-            WHERE j.target_server_id = s.id
+            WHERE j.target_server_id = s.id AND j.kind = 'move'
             AND j.state NOT IN ('succeeded', 'failed', 'cancelled', 'stuck')) AS arriving_bytes,
         (SELECT w.quarantine FROM workers w WHERE w.server_id = s.id AND w.quarantine IS NOT NULL
             AND w.last_seen_at > now() - interval '1 minute' ORDER BY w.name LIMIT 1) AS quarantine

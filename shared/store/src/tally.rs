@@ -3,7 +3,7 @@
 use crate::{StoreError, jobs_core::Held};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
-use tourbus_domain::{MoveJob, MoveState};
+use tourbus_domain::{Job, JobState};
 use uuid::Uuid;
 
 /// What one batch's counters change by.
@@ -25,17 +25,18 @@ pub(crate) struct Tally {
 }
 
 impl Delta {
-    fn add(&mut self, job: &MoveJob, sign: i64) {
+    fn add(&mut self, job: &Job, sign: i64) {
         let counter = match job.state {
-            MoveState::Queued => &mut self.queued,
-            MoveState::Copying
-            | MoveState::Syncing
-            | MoveState::Cutover
-            | MoveState::Retiring
-            | MoveState::RollingBack => &mut self.running,
-            MoveState::Succeeded => &mut self.succeeded,
-            MoveState::Failed | MoveState::Stuck => &mut self.failed,
-            MoveState::Cancelled => &mut self.cancelled,
+            JobState::Queued => &mut self.queued,
+            JobState::Running
+            | JobState::Copying
+            | JobState::Syncing
+            | JobState::Cutover
+            | JobState::Retiring
+            | JobState::RollingBack => &mut self.running,
+            JobState::Succeeded => &mut self.succeeded,
+            JobState::Failed | JobState::Stuck => &mut self.failed,
+            JobState::Cancelled => &mut self.cancelled,
         };
         *counter += sign;
         self.bytes_total += sign * job.totals.bytes as i64;
@@ -46,7 +47,8 @@ impl Delta {
 impl Tally {
     /// Counts what has changed of one job.
     pub(crate) fn count(&mut self, held: &Held) {
-        let delta = self.batches.entry(held.batch_id.0).or_default();
+        let Some(batch) = held.batch_id else { return };
+        let delta = self.batches.entry(batch.0).or_default();
         delta.add(&held.before, -1);
         delta.add(&held.job, 1);
     }

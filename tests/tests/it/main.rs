@@ -11,6 +11,7 @@ mod joining;
 mod listeners;
 mod lock_and_key;
 mod moves;
+mod new_artists;
 mod quarantine;
 mod rabbit;
 mod rotation;

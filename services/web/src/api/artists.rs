@@ -189,6 +189,12 @@ pub async fn totals(
     Ok(Json(Page::whole(rows.into_iter().map(view).collect())))
 }
 
+/// One artist; for whoever has its id.
+pub async fn read(app: &App, id: ArtistId) -> Result<ArtistView, Problem> {
+    let row = app.store.artist(id).await?.ok_or_else(|| Problem::not_found("artist", id))?;
+    Ok(row.into())
+}
+
 /// One artist.
 #[utoipa::path(get, path = "/artists/{id}", tag = "artists", operation_id = "get_artist",
     params(("id" = Uuid, Path)),
@@ -197,8 +203,7 @@ pub async fn one(
     State(app): State<App>,
     Id(id): Id<ArtistId>,
 ) -> Result<Json<ArtistView>, Problem> {
-    let row = app.store.artist(id).await?.ok_or_else(|| Problem::not_found("artist", id))?;
-    Ok(Json(row.into()))
+    read(&app, id).await.map(Json)
 }
 
 /// Which part of a list.

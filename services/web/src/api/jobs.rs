@@ -10,7 +10,7 @@ use crate::{
 };
 use axum::{Json, extract::State};
 use serde::Deserialize;
-use tourbus_domain::{BatchId, JobId, MoveState, ServerId};
+use tourbus_domain::{BatchId, JobId, JobKind, JobState, ServerId};
 use tourbus_store::{InputError, JobQuery, Outcome, StoreError};
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -24,7 +24,7 @@ pub struct ListParams {
     pub batch_id: Option<Uuid>,
     /// In this state, or in one of several, separated by commas.
     pub state: Option<String>,
-    /// Of this kind: `move`.
+    /// Of this kind: `move` or `provision`.
     pub kind: Option<String>,
     /// From or to this server.
     pub server_id: Option<Uuid>,
@@ -34,11 +34,11 @@ pub struct ListParams {
     pub cursor: Option<String>,
 }
 
-fn states(text: Option<&str>) -> Result<Vec<MoveState>, Problem> {
+fn states(text: Option<&str>) -> Result<Vec<JobState>, Problem> {
     let parts = text.into_iter().flat_map(|t| t.split(',')).map(str::trim);
     let parse = |part: &str| {
-        part.parse::<MoveState>().map_err(|e| {
-            let known: Vec<&str> = MoveState::ALL.iter().map(|s| s.as_str()).collect();
+        part.parse::<JobState>().map_err(|e| {
+            let known: Vec<&str> = JobState::ALL.iter().map(|s| s.as_str()).collect();
             Problem::bad_request("bad_state", format!("`state`: {e}."))
                 .remedy(format!("Use one or several of {}.", known.join(", ")))
         })
@@ -46,13 +46,21 @@ fn states(text: Option<&str>) -> Result<Vec<MoveState>, Problem> {
     parts.filter(|p| !p.is_empty()).map(parse).collect()
 }
 
+fn kind(text: Option<&str>) -> Result<Option<JobKind>, Problem> {
+    let parse = |text: &str| {
+        text.parse::<JobKind>().map_err(|e| {
+            let known: Vec<&str> = JobKind::ALL.iter().map(|k| k.as_str()).collect();
+            Problem::bad_request("bad_kind", format!("`kind`: {e}."))
+                .remedy(format!("The kinds of jobs are: {}.", known.join(", ")))
+        })
+    };
+    text.map(parse).transpose()
+}
+
 /// One page of jobs; the API's and the pages' way.
 pub async fn page(app: &App, params: &ListParams) -> Result<Page<JobView>, Problem> {
     let limit = cursor::limit(params.limit)?;
-    if let Some(kind) = params.kind.as_deref().filter(|k| *k != "move") {
-        return Err(Problem::bad_request("bad_kind", format!("`kind` is {kind:?}."))
-            .remedy("The kinds of jobs are: move."));
-    }
+    kind(params.kind.as_deref())?;
     let query = JobQuery {
         batch_id: params.batch_id.map(BatchId),
         states: states(params.state.as_deref())?,
@@ -108,12 +116,16 @@ pub enum Ask {
 }
 
 /// Why this cannot be asked of a job in this state, and what can be done instead.
-const fn why_not(what: Ask, state: MoveState) -> (&'static str, &'static str) {
-    use MoveState as S;
+const fn why_not(what: Ask, state: JobState) -> (&'static str, &'static str) {
+    use JobState as S;
     match (what, state) {
         (Ask::Cancel, S::Retiring) => (
             "It cannot be cancelled any more: the new server has already taken over.",
             "Let it finish; then move the artist back if you want to.",
+        ),
+        (Ask::Express, S::Running) => (
+            "Only a job that still waits can be expedited; this one is at work already.",
+            "There is nothing to do: it no longer waits.",
         ),
         (Ask::Cancel, S::Succeeded) => (
             "It cannot be cancelled any more: the artist has moved.",
@@ -232,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_refusal_speaks_of_the_artist_and_not_of_our_states() {
-        for state in MoveState::ALL {
+        for state in JobState::ALL {
             for (what, trigger) in [
                 (Ask::Cancel, tourbus_domain::Trigger::Abort),
                 (Ask::Express, tourbus_domain::Trigger::Started),
@@ -249,7 +261,7 @@ mod tests {
             }
         }
         let late = InputError::Illegal(IllegalTransition {
-            state: MoveState::Retiring,
+            state: JobState::Retiring,
             trigger: tourbus_domain::Trigger::Abort,
         });
         let problem = refused(late, JobId::new(), Ask::Cancel);

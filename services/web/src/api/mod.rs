@@ -1,6 +1,7 @@
 //! The JSON API, under `/api/v1`.
 
 pub mod accounts;
+pub mod artist_new;
 pub mod artists;
 pub mod audit;
 pub mod batches;

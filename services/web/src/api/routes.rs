@@ -1,7 +1,8 @@
 //! The table of the API's routes, each with whom it is for and what it changes.
 
 use super::{
-    accounts, artists, audit, batches, events, jobs, joining, moves, own, queues, servers, tokens,
+    accounts, artist_new, artists, audit, batches, events, jobs, joining, moves, own, queues,
+    servers, tokens,
 };
 use crate::{
     app::App,
@@ -41,6 +42,7 @@ pub fn table(described: OpenApi) -> (OpenApiRouter<App>, Vec<Rule>) {
         .open(routes!(joining::join))
         .open(routes!(joining::take_report))
         .look(SignedIn, routes!(artists::list))
+        .change(May(Right::Artists), Action::ArtistCreate, routes!(artist_new::create))
         .look(SignedIn, routes!(artists::totals))
         .look(SignedIn, routes!(artists::one))
         .look(SignedIn, routes!(artists::songs))

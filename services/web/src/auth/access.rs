@@ -31,6 +31,7 @@ impl fmt::Display for Access {
             Self::May(Right::Steer) => "steer",
             Self::May(Right::Servers) => "servers",
             Self::May(Right::Accounts) => "accounts",
+            Self::May(Right::Artists) => "artists",
         })
     }
 }

@@ -51,6 +51,8 @@ pub enum Right {
     Servers,
     /// Accounts, and other people's tokens.
     Accounts,
+    /// Make artists.
+    Artists,
 }
 
 impl Actor {
@@ -64,7 +66,7 @@ impl Actor {
     pub fn may(&self, right: Right) -> bool {
         match (self.role(), right) {
             (Role::Admin, _) | (Role::Operator, Right::Steer) => true,
-            (Role::Operator, Right::Move | Right::Servers | Right::Accounts)
+            (Role::Operator, Right::Move | Right::Servers | Right::Accounts | Right::Artists)
             | (Role::Viewer, _) => false,
         }
     }

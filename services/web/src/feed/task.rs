@@ -127,7 +127,10 @@ async fn tell_changes(feed: &Feed, store: &Store, collected: &Collected) -> Resu
     let mut by_batch: BTreeMap<Uuid, Vec<JobView>> =
         collected.batches.iter().map(|id| (*id, Vec::new())).collect();
     for job in jobs {
-        by_batch.entry(job.batch_id).or_default().push(JobView::from(job));
+        // Nobody watches tasks as a batch; their own pages look by themselves.
+        if let Some(batch) = job.batch_id {
+            by_batch.entry(batch).or_default().push(JobView::from(job));
+        }
     }
     let ids: Vec<BatchId> = by_batch.keys().copied().map(BatchId).collect();
     for batch in BatchView::read(store, feed, &ids).await? {

@@ -24,7 +24,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use serde::Deserialize;
-use tourbus_domain::{BatchId, MoveState};
+use tourbus_domain::{BatchId, JobState};
 use tourbus_store::JobGroup;
 
 /// Jobs on a page.
@@ -257,18 +257,17 @@ struct CancelCounts {
 }
 
 impl CancelCounts {
-    fn of(states: &[(MoveState, u64)]) -> Self {
+    fn of(states: &[(JobState, u64)]) -> Self {
         let mut counts = Self::default();
         for (state, n) in states {
             match state {
-                MoveState::Queued => counts.waiting += n,
-                MoveState::Copying | MoveState::Syncing | MoveState::Cutover => counts.moving += n,
-                MoveState::Retiring => counts.too_late += n,
-                MoveState::RollingBack => counts.undoing += n,
-                MoveState::Succeeded
-                | MoveState::Failed
-                | MoveState::Cancelled
-                | MoveState::Stuck => {}
+                JobState::Queued => counts.waiting += n,
+                JobState::Running | JobState::Copying | JobState::Syncing | JobState::Cutover => {
+                    counts.moving += n;
+                }
+                JobState::Retiring => counts.too_late += n,
+                JobState::RollingBack => counts.undoing += n,
+                JobState::Succeeded | JobState::Failed | JobState::Cancelled | JobState::Stuck => {}
             }
         }
         counts.cancellable = counts.waiting + counts.moving;

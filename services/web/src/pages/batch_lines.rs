@@ -2,7 +2,7 @@
 
 use super::show::{self, When};
 use crate::api::view::{JobView, ServerView};
-use tourbus_domain::{JobError, MoveState, full_stop};
+use tourbus_domain::{JobError, JobKind, JobState, full_stop};
 use uuid::Uuid;
 
 /// A failure, for people: what is too long to read is shortened.
@@ -32,7 +32,11 @@ impl Failure {
 #[allow(clippy::struct_excessive_bools)]
 pub struct JobLine {
     pub id: Uuid,
-    pub batch_id: Uuid,
+    pub batch_id: Option<Uuid>,
+    /// What it does to the artist, as a title.
+    pub title: String,
+    /// Whether it goes from one server to another.
+    pub is_move: bool,
     pub artist_name: String,
     pub artist_slug: String,
     pub source: String,
@@ -93,19 +97,29 @@ pub struct JobList {
 }
 
 /// What people call a state.
-pub fn phase(state: MoveState, cancel_requested: bool) -> &'static str {
+pub fn phase(kind: JobKind, state: JobState, cancel_requested: bool) -> &'static str {
     match state {
-        MoveState::Queued => "Waiting",
-        MoveState::Copying => "Copying",
-        MoveState::Syncing => "Final sync",
-        MoveState::Cutover => "Switching over",
-        MoveState::Retiring => "Tidying up",
-        MoveState::RollingBack if cancel_requested => "Cancelling",
-        MoveState::RollingBack => "Undoing",
-        MoveState::Succeeded => "Moved",
-        MoveState::Failed => "Failed",
-        MoveState::Cancelled => "Cancelled",
-        MoveState::Stuck => "Stuck",
+        JobState::Queued => "Waiting",
+        JobState::Running => "At work",
+        JobState::Copying => "Copying",
+        JobState::Syncing => "Final sync",
+        JobState::Cutover => "Switching over",
+        JobState::Retiring => "Tidying up",
+        JobState::RollingBack if cancel_requested => "Cancelling",
+        JobState::RollingBack => "Undoing",
+        JobState::Succeeded if kind == JobKind::Move => "Moved",
+        JobState::Succeeded => "Done",
+        JobState::Failed => "Failed",
+        JobState::Cancelled => "Cancelled",
+        JobState::Stuck => "Stuck",
+    }
+}
+
+/// What a job does to an artist.
+pub fn title(kind: JobKind, artist: &str) -> String {
+    match kind {
+        JobKind::Move => format!("Moving {artist}"),
+        JobKind::Provision => format!("Making {artist}’s page"),
     }
 }
 
@@ -127,16 +141,17 @@ impl Section {
 impl JobLine {
     /// Shows a job.
     pub fn new(job: JobView, servers: &[ServerView]) -> Self {
-        let state: MoveState = job.state.parse().unwrap_or(MoveState::Queued);
-        let done = if state == MoveState::Succeeded { job.bytes_total } else { job.bytes_done };
+        let kind: JobKind = job.kind.parse().unwrap_or(JobKind::Move);
+        let state: JobState = job.state.parse().unwrap_or(JobState::Queued);
+        let done = if state == JobState::Succeeded { job.bytes_total } else { job.bytes_done };
         let bytes_text = match state {
-            MoveState::Queued | MoveState::Succeeded => show::bytes(job.bytes_total),
+            JobState::Queued | JobState::Succeeded => show::bytes(job.bytes_total),
             _ => format!("{} of {}", show::bytes(done), show::bytes(job.bytes_total)),
         };
         // Nothing to copy is copied at once.
         let percent =
-            if state == MoveState::Succeeded { 100 } else { show::percent(done, job.bytes_total) };
-        let undone = state.is_final() && state != MoveState::Succeeded;
+            if state == JobState::Succeeded { 100 } else { show::percent(done, job.bytes_total) };
+        let undone = state.is_final() && state != JobState::Succeeded;
         let moved_since = if undone && job.artist_server_id != job.source_server_id {
             server_name(servers, job.artist_server_id)
         } else {
@@ -145,18 +160,20 @@ impl JobLine {
         Self {
             id: job.id,
             batch_id: job.batch_id,
+            title: title(kind, &job.artist_name),
+            is_move: kind == JobKind::Move,
             source: server_name(servers, job.source_server_id),
             target: server_name(servers, job.target_server_id),
-            phase: phase(state, job.cancel_requested),
+            phase: phase(kind, state, job.cancel_requested),
             express: job.express,
             percent,
             bytes_text,
-            failure: job.error.as_ref().filter(|_| state != MoveState::Succeeded).map(Failure::of),
+            failure: job.error.as_ref().filter(|_| state != JobState::Succeeded).map(Failure::of),
             ended: state.is_final(),
             cancellable: state.is_cancellable(),
             retryable: job.retryable,
             moved_since,
-            expressable: state == MoveState::Queued && !job.express,
+            expressable: state == JobState::Queued && !job.express,
             created: show::when(job.created_at),
             artist_name: job.artist_name,
             artist_slug: job.artist_slug,

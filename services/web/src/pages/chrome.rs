@@ -8,6 +8,8 @@ use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 
 /// What every page has around it.
+// The flags are what templates ask, independent of one another.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, Default)]
 pub struct Chrome {
     /// The page's title.
@@ -20,6 +22,8 @@ pub struct Chrome {
     pub may_move: bool,
     /// Whether it may cancel, retry, expedite.
     pub may_steer: bool,
+    /// Whether it may make artists.
+    pub may_artists: bool,
     /// Whether it may manage accounts.
     pub may_accounts: bool,
     /// Without JavaScript, the page reloads itself this often, in seconds; 0 for never.
@@ -35,6 +39,7 @@ impl Chrome {
             email: Some(actor.account.email.clone()),
             may_move: actor.may(Right::Move),
             may_steer: actor.may(Right::Steer),
+            may_artists: actor.may(Right::Artists),
             may_accounts: actor.may(Right::Accounts),
             reload_s: 0,
         }

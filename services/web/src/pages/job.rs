@@ -80,7 +80,8 @@ pub async fn page(
         seen: s.seen_at.map(show::when),
         failure: s.error.as_ref().map(Failure::of),
     };
-    let mut chrome = Chrome::of(&actor, "jobs", format!("Moving {}", found.job.artist_name));
+    let job = JobLine::new(found.job.clone(), &servers);
+    let mut chrome = Chrome::of(&actor, "jobs", job.title.clone());
     chrome.reload_s = if found.job.finished_at.is_none() { RELOAD_S } else { 0 };
     html(&JobPage {
         may_steer: actor.may(Right::Steer),
@@ -92,7 +93,7 @@ pub async fn page(
         took: took.unwrap_or_default(),
         timeline: timeline::entries(&found.job, found.timeline, &servers),
         steps: found.steps.into_iter().map(step).collect(),
-        job: JobLine::new(found.job, &servers),
+        job,
         chrome,
     })
 }

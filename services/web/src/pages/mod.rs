@@ -2,6 +2,7 @@
 //! API.
 
 mod accounts;
+mod artist_new;
 mod audit;
 mod batch;
 mod batch_head;

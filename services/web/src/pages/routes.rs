@@ -2,8 +2,8 @@
 //! from it, so no page can be forgotten.
 
 use super::{
-    accounts, audit, batch, home, job, jobs, joining, move_artists, move_check, overview, own,
-    sign_in,
+    accounts, artist_new, audit, batch, home, job, jobs, joining, move_artists, move_check,
+    overview, own, sign_in,
 };
 use crate::{
     app::App,
@@ -62,6 +62,8 @@ fn table() -> Vec<Route> {
         change("/sign-out", SignedIn, Action::SessionClose, sign_in::sign_out),
         look("/move", SignedIn, move_artists::page),
         change("/move", May(Right::Move), Action::MoveQueue, move_check::submit),
+        look("/artists/new", May(Right::Artists), artist_new::page),
+        change("/artists/new", May(Right::Artists), Action::ArtistCreate, artist_new::submit),
         look("/batches", SignedIn, batch::list),
         look("/batches/{id}", SignedIn, batch::page),
         look("/batches/{id}/cancel", May(Right::Steer), batch::confirm_cancel),

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::api::view::{JobView, ServerView, TimelineView};
 use serde_json::Value;
-use tourbus_domain::{MoveState, StepKind};
+use tourbus_domain::{JobKind, JobState, StepKind};
 
 /// One entry of a timeline.
 pub struct Entry {
@@ -20,6 +20,7 @@ pub struct Entry {
 
 /// Between which servers, by name.
 struct Route {
+    kind: JobKind,
     source: String,
     target: String,
 }
@@ -27,7 +28,10 @@ struct Route {
 impl Route {
     const fn server_of(&self, step: StepKind) -> &String {
         match step {
-            StepKind::Import | StepKind::Promote | StepKind::AbandonImport => &self.target,
+            StepKind::Import
+            | StepKind::Promote
+            | StepKind::AbandonImport
+            | StepKind::Provision => &self.target,
             StepKind::Export | StepKind::Sync | StepKind::Retire | StepKind::AbandonExport => {
                 &self.source
             }
@@ -48,45 +52,63 @@ impl Route {
             StepKind::Promote => format!("The last check on {server}"),
             StepKind::Retire => format!("Setting the old copy on {server} aside"),
             StepKind::AbandonImport | StepKind::AbandonExport => format!("Undoing on {server}"),
+            StepKind::Provision => format!("Making the page on {server}"),
         }
     }
 
     /// What has become of the job.
-    fn state(&self, from: Option<MoveState>, to: MoveState) -> (String, String) {
-        let Self { source, target } = self;
+    fn state(&self, from: Option<JobState>, to: JobState) -> (String, String) {
+        let Self { source, target, .. } = self;
+        if self.kind != JobKind::Move {
+            return self.task_state(to);
+        }
         let (title, detail) = match to {
-            MoveState::Queued => ("Queued again", format!("It waits on the lane of {source}.")),
-            MoveState::Copying => ("Copying began", format!("From {source} to {target}.")),
-            MoveState::Syncing if from == Some(MoveState::Cutover) => (
+            JobState::Queued => ("Queued again", format!("It waits on the lane of {source}.")),
+            JobState::Running => ("Began", String::new()),
+            JobState::Copying => ("Copying began", format!("From {source} to {target}.")),
+            JobState::Syncing if from == Some(JobState::Cutover) => (
                 "Final sync once more",
                 "The freeze of uploads would have run out before the switch.".to_owned(),
             ),
-            MoveState::Syncing => (
+            JobState::Syncing => (
                 "Final sync began",
                 "Uploads are frozen for a moment; what has changed meanwhile is copied.".to_owned(),
             ),
-            MoveState::Cutover => {
+            JobState::Cutover => {
                 ("Last check began", format!("{target} reads every byte back from its disk."))
             }
-            MoveState::Retiring => {
+            JobState::Retiring => {
                 return (
                     format!("{target} took over"),
                     format!("The old copy on {source} is being set aside."),
                 );
             }
-            MoveState::Succeeded => ("Moved", String::new()),
-            MoveState::RollingBack => {
+            JobState::Succeeded => ("Moved", String::new()),
+            JobState::RollingBack => {
                 ("Undoing began", format!("The artist stays on {source}, untouched."))
             }
-            MoveState::Failed => {
+            JobState::Failed => {
                 ("Failed", format!("Everything is undone; the artist is on {source}, and free."))
             }
-            MoveState::Cancelled => {
+            JobState::Cancelled => {
                 ("Cancelled", format!("Everything is undone; the artist is on {source}, and free."))
             }
-            MoveState::Stuck => {
+            JobState::Stuck => {
                 ("Stuck", format!("Undoing failed; the artist is on {source}, and free."))
             }
+        };
+        (title.to_owned(), detail)
+    }
+
+    /// The same of a task.
+    fn task_state(&self, to: JobState) -> (String, String) {
+        let target = &self.target;
+        let (title, detail) = match to {
+            JobState::Queued => ("Queued again", format!("It waits on a lane of {target}.")),
+            JobState::Succeeded => ("Done", String::new()),
+            JobState::Failed => ("Failed", String::new()),
+            JobState::Cancelled => ("Cancelled", String::new()),
+            _ => ("Began", format!("On {target}.")),
         };
         (title.to_owned(), detail)
     }
@@ -118,7 +140,7 @@ fn pairs(value: &Value) -> String {
 
 fn entry(event: TimelineView, route: &Route) -> Entry {
     let TimelineView { at, name, detail } = event;
-    let state = |key: &str| detail[key].as_str().and_then(|s| s.parse::<MoveState>().ok());
+    let state = |key: &str| detail[key].as_str().and_then(|s| s.parse::<JobState>().ok());
     let try_no = match detail["attempt"].as_u64() {
         Some(n) if n > 1 => format!(", try {n}"),
         _ => String::new(),
@@ -127,7 +149,7 @@ fn entry(event: TimelineView, route: &Route) -> Entry {
     let mut bad = false;
     let (title, detail) = match (name.as_str(), state("to")) {
         ("state_changed", Some(to)) => {
-            bad = matches!(to, MoveState::Failed | MoveState::Stuck);
+            bad = matches!(to, JobState::Failed | JobState::Stuck);
             route.state(state("from"), to)
         }
         ("step_failed", _) => {
@@ -150,6 +172,7 @@ fn entry(event: TimelineView, route: &Route) -> Entry {
 /// The timeline of a job, the newest first.
 pub fn entries(job: &JobView, events: Vec<TimelineView>, servers: &[ServerView]) -> Vec<Entry> {
     let route = Route {
+        kind: job.kind.parse().unwrap_or(JobKind::Move),
         source: server_name(servers, job.source_server_id),
         target: server_name(servers, job.target_server_id),
     };
@@ -165,7 +188,8 @@ mod tests {
     fn told(name: &str, detail: Value) -> (String, String) {
         let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let event = TimelineView { at, name: name.to_owned(), detail };
-        let route = Route { source: "Server2".to_owned(), target: "Server3".to_owned() };
+        let route =
+            Route { kind: JobKind::Move, source: "Server2".into(), target: "Server3".into() };
         let Entry { title, detail, .. } = entry(event, &route);
         (title, detail)
     }
@@ -200,7 +224,7 @@ mod tests {
         for ((title, detail), expected) in &cases {
             assert_eq!((title.as_str(), detail.as_str()), *expected);
         }
-        for state in MoveState::ALL {
+        for state in JobState::ALL {
             let (title, detail) = told("state_changed", json!({"to": state}));
             assert!(!format!("{title}{detail}").contains(['{', '_']), "{title} {detail}");
         }

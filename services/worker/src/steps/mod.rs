@@ -6,6 +6,7 @@ mod demote;
 mod export;
 mod import;
 mod promote;
+mod provision;
 mod retire;
 mod sync;
 mod tree;
@@ -41,7 +42,7 @@ pub struct Definition<S> {
 }
 
 /// Every kind of step.
-pub fn registry<S: Staging>() -> [Definition<S>; 7] {
+pub fn registry<S: Staging>() -> [Definition<S>; 8] {
     [
         define::<S, export::Export>(),
         define::<S, import::Import>(),
@@ -50,6 +51,7 @@ pub fn registry<S: Staging>() -> [Definition<S>; 7] {
         define::<S, retire::Retire>(),
         define::<S, abandon_import::AbandonImport>(),
         define::<S, abandon_export::AbandonExport>(),
+        define::<S, provision::Provision>(),
     ]
 }
 

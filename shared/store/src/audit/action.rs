@@ -45,6 +45,8 @@ actions! {
     TokenCreate = "token.create", "created an API token";
     /// Make an API token invalid.
     TokenRevoke = "token.revoke", "revoked an API token";
+    /// Make an artist.
+    ArtistCreate = "artist.create", "created an artist";
     /// Queue moves: makes a batch.
     MoveQueue = "move.queue", "queued moves";
     /// Cancel what is open of a batch.

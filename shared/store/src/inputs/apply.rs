@@ -9,8 +9,8 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use tourbus_domain::move_job::{Applied, Context};
-use tourbus_domain::{Effect, ErrorClass, Input, JobId, MoveSettings, MoveState, StepRef};
+use tourbus_domain::job::{Applied, Context};
+use tourbus_domain::{Effect, ErrorClass, Input, JobId, JobState, MoveSettings, StepRef};
 use uuid::Uuid;
 
 /// The inputs of one transaction, and what becomes of them. May be applied again after a
@@ -161,7 +161,7 @@ impl Touched {
             Effect::CutOver => self.cut_over = true,
             Effect::ReleaseArtist => self.release = true,
             Effect::StateChanged { from, to } => {
-                if to == MoveState::Stuck {
+                if to == JobState::Stuck {
                     tracing::error!(job = %self.held.job.id, "move.stuck");
                 }
                 let detail = json!({ "from": from, "to": to });

@@ -4,7 +4,7 @@ use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{FromRow, Postgres, QueryBuilder};
-use tourbus_domain::{ArtistId, BatchId, JobId, MoveState, ServerId};
+use tourbus_domain::{ArtistId, BatchId, JobId, JobState, ServerId};
 use uuid::Uuid;
 
 /// Where a page of a list, the newest first, ended.
@@ -37,11 +37,13 @@ impl JobGroup {
         [Self::Running, Self::Failed, Self::Waiting, Self::Moved, Self::Cancelled];
 
     /// The states in it.
-    pub const fn states(self) -> &'static [MoveState] {
-        use MoveState as S;
+    pub const fn states(self) -> &'static [JobState] {
+        use JobState as S;
         match self {
             Self::Waiting => &[S::Queued],
-            Self::Running => &[S::Copying, S::Syncing, S::Cutover, S::Retiring, S::RollingBack],
+            Self::Running => {
+                &[S::Running, S::Copying, S::Syncing, S::Cutover, S::Retiring, S::RollingBack]
+            }
             Self::Moved => &[S::Succeeded],
             Self::Failed => &[S::Failed, S::Stuck],
             Self::Cancelled => &[S::Cancelled],
@@ -65,7 +67,7 @@ impl JobGroup {
     }
 
     /// The group a state is in.
-    pub fn of(state: MoveState) -> Self {
+    pub fn of(state: JobState) -> Self {
         Self::ALL.into_iter().find(|g| g.states().contains(&state)).unwrap_or(Self::Running)
     }
 }
@@ -76,7 +78,7 @@ pub struct JobQuery {
     /// Of this batch.
     pub batch_id: Option<BatchId>,
     /// In one of these states; empty means any.
-    pub states: Vec<MoveState>,
+    pub states: Vec<JobState>,
     /// Of this kind.
     pub kind: Option<String>,
     /// From or to this server.
@@ -92,11 +94,11 @@ pub struct JobQuery {
 pub struct JobRow {
     /// The job.
     pub id: Uuid,
-    /// What asked for it.
-    pub batch_id: Uuid,
-    /// `move`.
+    /// What asked for it; none for a task that follows from something else.
+    pub batch_id: Option<Uuid>,
+    /// A `JobKind`'s name.
     pub kind: String,
-    /// A `MoveState`'s name.
+    /// A `JobState`'s name.
     pub state: String,
     /// The artist.
     pub artist_id: Uuid,
@@ -151,7 +153,7 @@ const RANK: &str = "CASE j.state WHEN 'failed' THEN 1 WHEN 'stuck' THEN 1 WHEN '
      WHEN 'succeeded' THEN 3 WHEN 'cancelled' THEN 4 ELSE 0 END, \
      j.finished_at DESC NULLS LAST, j.started_at, j.id";
 
-fn push_states(sql: &mut QueryBuilder<Postgres>, states: &[MoveState]) {
+fn push_states(sql: &mut QueryBuilder<Postgres>, states: &[JobState]) {
     if !states.is_empty() {
         let states: Vec<String> = states.iter().map(|s| s.as_str().to_owned()).collect();
         sql.push(" AND j.state = ANY(").push_bind(states).push(")");
@@ -188,7 +190,7 @@ impl Store {
     pub async fn batch_jobs(
         &self,
         batch: BatchId,
-        states: &[MoveState],
+        states: &[JobState],
         offset: u32,
         limit: u32,
     ) -> Result<Vec<JobRow>, StoreError> {
@@ -204,7 +206,7 @@ impl Store {
     }
 
     /// How many jobs of a batch are in each state; states with none are left out.
-    pub async fn batch_states(&self, batch: BatchId) -> Result<Vec<(MoveState, u64)>, StoreError> {
+    pub async fn batch_states(&self, batch: BatchId) -> Result<Vec<(JobState, u64)>, StoreError> {
         let rows: Vec<(String, i64)> =
             sqlx::query_as("SELECT state, count(*) FROM jobs WHERE batch_id = $1 GROUP BY state")
                 .bind(batch.0)
@@ -247,7 +249,7 @@ mod tests {
 
     #[test]
     fn every_state_is_in_exactly_one_group() {
-        for state in MoveState::ALL {
+        for state in JobState::ALL {
             let n = JobGroup::ALL.iter().filter(|g| g.states().contains(&state)).count();
             assert_eq!(n, 1, "{state}");
         }

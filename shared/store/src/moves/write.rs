@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Action, Deed, StoreError, audit,
-    jobs_core::column,
+    jobs_core::{self, column},
     notify,
     outbox::{self, NewOrder},
     steps,
@@ -14,8 +14,8 @@ use crate::{
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
-use tourbus_domain::move_job::Context;
-use tourbus_domain::{BatchId, JobId, MoveJob, MoveSettings, Step, Totals};
+use tourbus_domain::job::Context;
+use tourbus_domain::{BatchId, Job, JobId, MoveSettings, Step, Totals};
 use tourbus_protocol::Order;
 
 /// Writes everything; the caller commits.
@@ -28,32 +28,33 @@ pub(super) async fn all(
     let batch_id = BatchId::new();
     // Nothing that the settings steer happens at the first try of an export.
     let ctx = Context { now, unit: 0.0, settings: MoveSettings::default() };
-    let jobs: Vec<(MoveJob, &Admitted)> = verdict
+    let jobs: Vec<(Job, &Admitted)> = verdict
         .accepted
         .iter()
         .map(|a| {
             let totals = Totals { files: 0, bytes: a.bytes };
             let (id, target) = (JobId::new(), request.target);
             let (job, _) =
-                MoveJob::new(id, a.artist.id, a.source_id, target, totals, request.express, &ctx);
+                Job::new(id, a.artist.id, a.source_id, target, totals, request.express, &ctx);
             (job, a)
         })
         .collect();
     insert_batch(conn, batch_id, request, &jobs).await?;
-    insert_jobs(conn, batch_id, &jobs).await?;
+    let rows: Vec<&Job> = jobs.iter().map(|(j, _)| j).collect();
+    jobs_core::insert(conn, Some(batch_id), &rows, &json!({})).await?;
     let first: Vec<(JobId, &Step)> =
         jobs.iter().flat_map(|(j, _)| j.steps.values().map(move |s| (j.id, s))).collect();
     steps::insert(conn, &first).await?;
     let orders: Vec<NewOrder> = jobs.iter().flat_map(|(j, a)| orders(j, a)).collect();
     outbox::owe(conn, &orders).await?;
-    hold(conn, &jobs).await?;
+    hold(conn, &rows).await?;
     insert_refusals(conn, batch_id, verdict).await?;
     deed(conn, batch_id, request, verdict).await?;
     notify::changed(conn, &[], &[batch_id.0]).await?;
     Ok(batch_id)
 }
 
-fn orders(job: &MoveJob, admitted: &Admitted) -> impl Iterator<Item = NewOrder> {
+fn orders(job: &Job, admitted: &Admitted) -> impl Iterator<Item = NewOrder> {
     job.steps.values().map(|step| NewOrder {
         server: admitted.source_slug.clone(),
         lane: step.lane,
@@ -70,7 +71,7 @@ async fn insert_batch(
     conn: &mut PgConnection,
     id: BatchId,
     request: &MoveRequest,
-    jobs: &[(MoveJob, &Admitted)],
+    jobs: &[(Job, &Admitted)],
 ) -> Result<(), StoreError> {
     let bytes: u64 = jobs.iter().map(|(j, _)| j.totals.bytes).sum();
     sqlx::query(
@@ -89,42 +90,15 @@ async fn insert_batch(
     Ok(())
 }
 
-async fn insert_jobs(
-    conn: &mut PgConnection,
-    batch: BatchId,
-    jobs: &[(MoveJob, &Admitted)],
-) -> Result<(), StoreError> {
-    let rows: Vec<&MoveJob> = jobs.iter().map(|(j, _)| j).collect();
-    sqlx::query(
-        "INSERT INTO jobs (id, batch_id, kind, state, artist_id, source_server_id, \
-             target_server_id, epoch, bytes_total) \
-         SELECT id, $1, 'move', state, artist, source, target, epoch, bytes \
-         FROM UNNEST($2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], \
-             $8::bigint[]) AS u(id, state, artist, source, target, epoch, bytes)",
-    )
-    .bind(batch.0)
-    .bind(column(&rows, |j| j.id.0))
-    .bind(column(&rows, |j| j.state.as_str()))
-    .bind(column(&rows, |j| j.artist_id.0))
-    .bind(column(&rows, |j| j.source_id.0))
-    .bind(column(&rows, |j| j.target_id.0))
-    .bind(column(&rows, |j| j.epoch as i64))
-    .bind(column(&rows, |j| j.totals.bytes as i64))
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
 /// From here on the artists are held by their jobs.
-async fn hold(conn: &mut PgConnection, jobs: &[(MoveJob, &Admitted)]) -> Result<(), StoreError> {
-    let rows: Vec<&MoveJob> = jobs.iter().map(|(j, _)| j).collect();
+async fn hold(conn: &mut PgConnection, rows: &[&Job]) -> Result<(), StoreError> {
     let held = sqlx::query(
         "UPDATE artists a SET operating_job_id = u.job \
          FROM UNNEST($1::uuid[], $2::uuid[]) AS u(artist, job) \
          WHERE a.id = u.artist AND a.operating_job_id IS NULL",
     )
-    .bind(column(&rows, |j| j.artist_id.0))
-    .bind(column(&rows, |j| j.id.0))
+    .bind(column(rows, |j| j.artist_id.0))
+    .bind(column(rows, |j| j.id.0))
     .execute(conn)
     .await?
     .rows_affected();

@@ -117,7 +117,7 @@ impl Db {
         let answer = self.store.enqueue_moves(&self.request(&[artist], target)).await.unwrap();
         assert_eq!(answer.accepted, 1, "{answer:?}");
         let jobs = self.jobs().await;
-        let job = jobs.iter().find(|j| j.batch_id == answer.batch_id.unwrap().0).unwrap();
+        let job = jobs.iter().find(|j| j.batch_id == answer.batch_id.map(|b| b.0)).unwrap();
         JobId(job.id)
     }
 
@@ -203,6 +203,7 @@ pub fn play(order: &DueOrder) -> Vec<Told> {
         Order::RetireV1 { .. } => StepResult::Retire { leftovers: None },
         Order::AbandonImportV1 { .. } => StepResult::AbandonImport,
         Order::AbandonExportV1 { .. } => StepResult::AbandonExport { leftovers: None },
+        Order::ProvisionV1 { .. } => StepResult::Provision,
         Order::VoidV1 | Order::ReleaseV1 { .. } | Order::TrustV1 { .. } => return Vec::new(),
     };
     let mut told_all = vec![told(order, Input::Started(step))];

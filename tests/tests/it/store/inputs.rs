@@ -1,7 +1,7 @@
 //! Inputs: what workers and people do to jobs.
 
 use super::fixture::{Db, MIB, play, slug, step_of, told};
-use tourbus_domain::{ErrorClass, Input, JobError, JobId, MoveState, StepRef};
+use tourbus_domain::{ErrorClass, Input, JobError, JobId, JobState, StepRef};
 use tourbus_protocol::Order;
 use tourbus_store::{By, InputError, Teller};
 
@@ -53,7 +53,7 @@ async fn events_of_another_server_or_of_nobody_change_nothing() {
     assert_eq!(outcomes[0], Err(InputError::NotItsStep(slug(2))));
     assert_eq!(outcomes[1], Err(InputError::UnknownJob));
     assert!(outcomes[2].as_ref().unwrap().ignored);
-    assert_eq!(outcomes[3].as_ref().unwrap().state, MoveState::Copying, "its neighbours count");
+    assert_eq!(outcomes[3].as_ref().unwrap().state, JobState::Copying, "its neighbours count");
     db.finish().await;
 }
 
@@ -85,7 +85,7 @@ async fn a_batch_cancel_counts_what_is_past_its_cutover_and_not_what_has_ended()
     );
     let mut states = db.store.batch_states(batch).await.unwrap();
     states.sort_unstable();
-    let expected = [(MoveState::Queued, 2), (MoveState::Retiring, 1), (MoveState::Succeeded, 1)];
+    let expected = [(JobState::Queued, 2), (JobState::Retiring, 1), (JobState::Succeeded, 1)];
     assert_eq!(states, expected);
     let done = db.store.cancel_batch(batch, &By::named("admin@test")).await.unwrap();
     assert_eq!((done.cancelled, done.too_late), (2, 1));

@@ -40,7 +40,7 @@ async fn queue(web: &Web, artists: &[tourbus_domain::ArtistId]) -> (String, Vec<
     let batch = answer["batch_id"].as_str().unwrap().to_owned();
     let query = JobQuery { limit: 100, ..JobQuery::default() };
     let mut jobs = web.store.jobs(&query).await.unwrap();
-    jobs.retain(|j| j.batch_id.to_string() == batch);
+    jobs.retain(|j| j.batch_id.is_some_and(|b| b.to_string() == batch));
     jobs.sort_by(|a, b| a.artist_name.cmp(&b.artist_name));
     (batch, jobs.iter().map(|j| JobId(j.id)).collect())
 }

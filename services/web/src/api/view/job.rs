@@ -14,10 +14,10 @@ pub struct JobView {
     /// The job.
     pub id: Uuid,
     /// What asked for it.
-    pub batch_id: Uuid,
-    /// `move`.
+    pub batch_id: Option<Uuid>,
+    /// `move` or `provision`.
     pub kind: String,
-    /// `queued`, `copying`, `syncing`, `cutover`, `retiring`, `rolling_back`, `succeeded`,
+    /// `queued`, `running` (a task), `copying`, `syncing`, `cutover`, `retiring`, `rolling_back`, `succeeded`,
     /// `failed`, `cancelled` or `stuck`.
     pub state: String,
     /// The artist.
@@ -113,7 +113,8 @@ impl From<JobEventRow> for TimelineView {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Step)]
 pub struct StepView {
-    /// `export`, `import`, `sync`, `promote`, `retire`, `abandon_import` or `abandon_export`.
+    /// `export`, `import`, `sync`, `promote`, `retire`, `abandon_import`, `abandon_export` or
+    /// `provision`.
     pub kind: String,
     /// Which one of its kind.
     pub seq: i32,

@@ -1,9 +1,9 @@
 //! A small world around one move: a broker that loses, repeats and reorders, workers that crash
 //! and fail, people who cancel, clocks that jump. Whatever happens, the move must end well.
 
-use super::{Applied, Context, Effect, Input, MoveJob, Totals};
+use super::{Applied, Context, Effect, Input, Job, Totals};
 use crate::{
-    ArtistId, Epoch, ErrorClass, JobError, JobId, Lane, MoveSettings, MoveState, SegmentRef,
+    ArtistId, Epoch, ErrorClass, JobError, JobId, JobState, Lane, MoveSettings, SegmentRef,
     ServerId, StepKey, StepKind, StepRef, StepResult, StepState,
 };
 use chrono::{DateTime, Duration, Utc};
@@ -71,7 +71,7 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 struct World {
-    job: MoveJob,
+    job: Job,
     now: DateTime<Utc>,
     orders: Vec<Order>,
     events: Vec<Input>,
@@ -94,7 +94,7 @@ impl World {
         let ctx = Self::context(now);
         let totals = Totals { files: 3, bytes: 30 };
         let (job, effects) =
-            MoveJob::new(JobId::new(), ArtistId::new(), source, target, totals, false, &ctx);
+            Job::new(JobId::new(), ArtistId::new(), source, target, totals, false, &ctx);
         let mut world = Self {
             job,
             now,
@@ -160,10 +160,10 @@ impl World {
                     self.held = false;
                 }
                 Effect::StateChanged { from, to } => {
-                    if *from != MoveState::Queued && *to == MoveState::Queued {
+                    if *from != JobState::Queued && *to == JobState::Queued {
                         self.held = true;
                     }
-                    if (*from, *to) == (MoveState::Stuck, MoveState::RollingBack) {
+                    if (*from, *to) == (JobState::Stuck, JobState::RollingBack) {
                         self.held = true;
                     }
                 }
@@ -283,6 +283,7 @@ impl World {
                 self.journal.clear();
                 StepResult::AbandonExport { leftovers: None }
             }
+            StepKind::Provision => unreachable!("no step of a move"),
         };
         let staged = |s: &SegmentRef| Input::Staged { step, segment: s.clone() };
         let mut said: Vec<Input> = match &result {
@@ -393,12 +394,12 @@ proptest! {
         }
         world.settle();
         prop_assert!(world.cut_overs <= 1);
-        let moved = world.job.state == MoveState::Succeeded;
+        let moved = world.job.state == JobState::Succeeded;
         prop_assert_eq!(moved, world.home == world.job.target_id);
-        if world.job.state == MoveState::Failed {
+        if world.job.state == JobState::Failed {
             prop_assert!(world.job.error.is_some());
         }
-        if world.job.state == MoveState::Cancelled {
+        if world.job.state == JobState::Cancelled {
             prop_assert!(world.job.cancel_requested && world.imported.is_empty());
         }
         if moved {
@@ -426,14 +427,14 @@ proptest! {
 fn a_move_without_faults_takes_each_state_once() {
     let mut world = World::new();
     world.settle();
-    assert_eq!(world.job.state, MoveState::Succeeded);
+    assert_eq!(world.job.state, JobState::Succeeded);
     assert_eq!((world.cut_overs, world.job.round), (1, 1));
 }
 
 #[test]
 fn an_expired_freeze_means_another_round_not_a_cutover() {
     let mut world = World::new();
-    while world.job.state != MoveState::Cutover {
+    while world.job.state != JobState::Cutover {
         for order in std::mem::take(&mut world.orders) {
             world.work(&order, Outcome::Finish);
         }
@@ -443,7 +444,7 @@ fn an_expired_freeze_means_another_round_not_a_cutover() {
     }
     world.run(&Op::Jump);
     world.settle();
-    assert_eq!(world.job.state, MoveState::Succeeded);
+    assert_eq!(world.job.state, JobState::Succeeded);
     assert_eq!((world.cut_overs, world.job.round), (1, 2));
 }
 
@@ -467,6 +468,6 @@ fn a_spent_rollback_is_stuck_and_frees_the_artist() {
             world.apply(&Input::Rescue(step));
         }
     }
-    assert_eq!(world.job.state, MoveState::Stuck);
+    assert_eq!(world.job.state, JobState::Stuck);
     assert!(world.job.error.is_some() && !world.held);
 }

@@ -1,12 +1,12 @@
 //! Sending steps: every try of every step is made here, so epochs are given out in one place.
 
-use super::{Context, Effect, MoveJob};
+use super::{Context, Effect, Job};
 use crate::{
-    Backoff, JobError, Lane, MoveState, SegmentRef, ServerId, Step, StepKey, StepKind, StepState,
+    Backoff, JobError, JobState, Lane, SegmentRef, ServerId, Step, StepKey, StepKind, StepState,
 };
 use std::time::Duration;
 
-impl MoveJob {
+impl Job {
     pub(super) fn enqueue_export(
         &mut self,
         express: bool,
@@ -72,7 +72,7 @@ impl MoveJob {
         effects: &mut Vec<Effect>,
     ) {
         let rollback = key.kind.is_rollback();
-        let forward_only = self.state == MoveState::Retiring;
+        let forward_only = self.state == JobState::Retiring;
         let attempts_max = if rollback {
             ctx.settings.rollback_attempts_max
         } else {

@@ -1,13 +1,18 @@
-//! One move as the coordinator sees it: inputs in, effects out, no I/O.
+//! One job as the coordinator sees it: inputs in, effects out, no I/O.
 //!
 //! Every input is checked against job, step and epoch first, so that a late, repeated or
 //! reordered one changes nothing. Losing one is mended by [`Input::Rescue`].
 
 mod apply;
-mod dispatch;
+mod kind;
+mod moving;
+mod send;
+mod task;
+
+pub use kind::{JobKind, UnknownKind};
 
 use crate::{
-    ArtistId, Epoch, IllegalTransition, JobError, JobId, MoveState, SegmentRef, ServerId, Step,
+    ArtistId, Epoch, IllegalTransition, JobError, JobId, JobState, SegmentRef, ServerId, Step,
     StepKey, StepRef, StepResult,
 };
 use chrono::{DateTime, Utc};
@@ -97,25 +102,27 @@ pub enum Effect {
     /// The state has changed: for timelines, counters and pages.
     StateChanged {
         /// From.
-        from: MoveState,
+        from: JobState,
         /// To.
-        to: MoveState,
+        to: JobState,
     },
 }
 
-/// A move.
+/// A job. A move has two servers; a task has one, which is source and target alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MoveJob {
+pub struct Job {
     /// The job.
     pub id: JobId,
-    /// Who moves.
+    /// What it is for.
+    pub kind: JobKind,
+    /// Whom it is about.
     pub artist_id: ArtistId,
     /// From where.
     pub source_id: ServerId,
     /// To where.
     pub target_id: ServerId,
     /// Where it stands.
-    pub state: MoveState,
+    pub state: JobState,
     /// The last epoch given out; each try of each step takes the next.
     pub epoch: Epoch,
     /// Tries with an epoch below this are void.
@@ -126,7 +133,7 @@ pub struct MoveJob {
     pub totals: Totals,
     /// Bytes in the staging bucket.
     pub bytes_staged: u64,
-    /// Bytes imported and verified at the target.
+    /// Bytes imported and verified at the target; of a task, bytes dealt with.
     pub bytes_done: u64,
     /// Somebody asked to cancel.
     pub cancel_requested: bool,
@@ -157,7 +164,7 @@ pub struct Applied {
     pub ignored: bool,
 }
 
-impl MoveJob {
+impl Job {
     /// A queued move, and the effects that put it on its source's lane.
     pub fn new(
         id: JobId,
@@ -170,10 +177,11 @@ impl MoveJob {
     ) -> (Self, Vec<Effect>) {
         let mut job = Self {
             id,
+            kind: JobKind::Move,
             artist_id,
             source_id,
             target_id,
-            state: MoveState::Queued,
+            state: JobState::Queued,
             epoch: 0,
             floor: 0,
             round: 0,

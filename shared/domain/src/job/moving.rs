@@ -1,99 +1,16 @@
-//! What each input does to a move.
+//! A move: what each input does to it.
 
-use super::{Context, Effect, Input, MoveJob, Totals};
+use super::{Context, Effect, Job, Totals};
 use crate::{
-    ErrorClass, IllegalTransition, JobError, Lane, MoveState, SegmentRef, StepKey, StepKind,
-    StepRef, StepResult, StepState, Trigger,
+    IllegalTransition, JobError, JobState, Lane, SegmentRef, StepKey, StepKind, StepRef,
+    StepResult, StepState, Trigger,
 };
 use std::time::Duration;
 
 const EXPORT: StepKey = StepKey { kind: StepKind::Export, seq: 0 };
 
-impl MoveJob {
-    /// Returns whether anything changed.
-    pub(super) fn dispatch_input(
-        &mut self,
-        input: &Input,
-        ctx: &Context,
-        effects: &mut Vec<Effect>,
-    ) -> Result<bool, IllegalTransition> {
-        match input {
-            Input::Started(step) => Ok(self.started(step, ctx, effects)),
-            Input::Progress { step, bytes, totals } => {
-                Ok(self.progress(step, *bytes, *totals, ctx, effects))
-            }
-            Input::Staged { step, segment } => Ok(self.staged(step, segment, ctx, effects)),
-            Input::Done { step, result } => Ok(self.done(step, result, ctx, effects)),
-            Input::Yielded(step) => Ok(self.yielded(step, ctx, effects)),
-            Input::Failed { step, error } => Ok(self.failed(step, error, ctx, effects)),
-            Input::Noticed { step, .. } => Ok(self.live(step).is_some()),
-            Input::Rescue(step) => Ok(self.rescue(step, ctx, effects)),
-            Input::Cancel => self.cancel(ctx, effects),
-            Input::Express => self.express(ctx, effects),
-            Input::Retry => self.retry(ctx, effects),
-        }
-    }
-
-    /// Takes a transition that the caller knows to be legal here.
-    fn step_to(&mut self, trigger: Trigger, effects: &mut Vec<Effect>) -> bool {
-        self.try_step_to(trigger, effects).is_ok()
-    }
-
-    fn try_step_to(
-        &mut self,
-        trigger: Trigger,
-        effects: &mut Vec<Effect>,
-    ) -> Result<(), IllegalTransition> {
-        let from = self.state;
-        let to = from.next(trigger)?;
-        self.state = to;
-        effects.push(Effect::StateChanged { from, to });
-        Ok(())
-    }
-
-    fn started(&mut self, step: &StepRef, ctx: &Context, effects: &mut Vec<Effect>) -> bool {
-        let Some(live) = self.live(step) else { return false };
-        if live.state == StepState::Running {
-            return false;
-        }
-        live.seen_at = Some(ctx.now);
-        live.state = StepState::Running;
-        if step.key == EXPORT && self.state == MoveState::Queued {
-            self.step_to(Trigger::Started, effects);
-        }
-        true
-    }
-
-    /// A lost or overtaken `started` must not lose the transition: any word of a live export
-    /// means that it has begun.
-    fn ensure_started(&mut self, step: &StepRef, ctx: &Context, effects: &mut Vec<Effect>) -> bool {
-        self.started(step, ctx, effects)
-    }
-
-    fn progress(
-        &mut self,
-        step: &StepRef,
-        bytes: u64,
-        totals: Option<Totals>,
-        ctx: &Context,
-        effects: &mut Vec<Effect>,
-    ) -> bool {
-        if self.live(step).is_none() {
-            return false;
-        }
-        self.ensure_started(step, ctx, effects);
-        let Some(live) = self.live(step) else { return false };
-        live.seen_at = Some(ctx.now);
-        if let Some(totals) = totals {
-            self.totals = totals;
-        }
-        if step.key == EXPORT {
-            self.bytes_staged = self.bytes_staged.max(bytes);
-        }
-        true
-    }
-
-    fn staged(
+impl Job {
+    pub(super) fn move_staged(
         &mut self,
         step: &StepRef,
         segment: &SegmentRef,
@@ -103,13 +20,13 @@ impl MoveJob {
         if self.live(step).is_none() {
             return false;
         }
-        let started = self.ensure_started(step, ctx, effects);
+        let started = self.started(step, ctx, effects);
         let added = self.add_segment(segment);
         self.release_imports(ctx, effects);
         started || added
     }
 
-    fn done(
+    pub(super) fn move_done(
         &mut self,
         step: &StepRef,
         result: &StepResult,
@@ -119,7 +36,7 @@ impl MoveJob {
         if self.live(step).is_none() {
             return false;
         }
-        self.ensure_started(step, ctx, effects);
+        self.started(step, ctx, effects);
         let Some(live) = self.live(step) else { return false };
         live.state = StepState::Done;
         live.error = None;
@@ -144,6 +61,8 @@ impl MoveJob {
                 }
             }
             StepResult::AbandonImport | StepResult::AbandonExport { .. } => self.undone(effects),
+            // No step of a move tells this.
+            StepResult::Provision => {}
         }
         true
     }
@@ -158,11 +77,11 @@ impl MoveJob {
             return;
         }
         let sync = StepKey { kind: StepKind::Sync, seq: self.round };
-        if self.state == MoveState::Copying && self.is_done(EXPORT) {
+        if self.state == JobState::Copying && self.is_done(EXPORT) {
             if self.step_to(Trigger::Copied, effects) {
                 self.begin_sync(ctx, effects);
             }
-        } else if self.state == MoveState::Syncing
+        } else if self.state == JobState::Syncing
             && self.is_done(sync)
             && self.step_to(Trigger::Synced, effects)
         {
@@ -224,16 +143,7 @@ impl MoveJob {
         }
     }
 
-    fn yielded(&mut self, step: &StepRef, ctx: &Context, effects: &mut Vec<Effect>) -> bool {
-        if self.live(step).is_none() {
-            return false;
-        }
-        self.ensure_started(step, ctx, effects);
-        self.send(step.key, Duration::ZERO, ctx, effects);
-        true
-    }
-
-    fn failed(
+    pub(super) fn move_failed(
         &mut self,
         step: &StepRef,
         error: &JobError,
@@ -243,11 +153,11 @@ impl MoveJob {
         if self.live(step).is_none() {
             return false;
         }
-        self.ensure_started(step, ctx, effects);
-        if self.state == MoveState::Retiring {
+        self.started(step, ctx, effects);
+        if self.state == JobState::Retiring {
             self.error = Some(error.clone());
         }
-        if error.is_retryable() || self.state == MoveState::Retiring {
+        if error.is_retryable() || self.state == JobState::Retiring {
             self.send_again(step.key, error, ctx, effects);
         } else {
             self.give_up(step.key, error.clone(), ctx, effects);
@@ -255,31 +165,14 @@ impl MoveJob {
         true
     }
 
-    fn rescue(&mut self, step: &StepRef, ctx: &Context, effects: &mut Vec<Effect>) -> bool {
-        if self.live(step).is_none() {
-            return false;
-        }
-        let error = JobError::new(
-            ErrorClass::Transient,
-            "worker_lost",
-            format!("no worker has reported on the {} step for too long", step.key.kind),
-            "Look at the log of that server's workers: one may be crashing on this artist",
-        );
-        self.send_again(step.key, &error, ctx, effects);
-        true
-    }
-
     /// A step is spent: undo the move, or report that the undoing is spent.
-    pub(super) fn give_up(
+    pub(super) fn move_given_up(
         &mut self,
         key: StepKey,
         error: JobError,
         ctx: &Context,
         effects: &mut Vec<Effect>,
     ) {
-        if let Some(step) = self.steps.get_mut(&key) {
-            step.error = Some(error.clone());
-        }
         if key.kind.is_rollback() {
             self.void_all();
             if self.step_to(Trigger::RollbackFailed, effects) {
@@ -312,12 +205,6 @@ impl MoveJob {
         self.send_new(export, self.source_id, Lane::Upkeep, None, ctx, effects);
     }
 
-    fn void_all(&mut self) {
-        for step in self.steps.values_mut().filter(|s| s.state != StepState::Done) {
-            step.state = StepState::Void;
-        }
-    }
-
     fn undone(&mut self, effects: &mut Vec<Effect>) {
         let all = self
             .steps
@@ -330,12 +217,12 @@ impl MoveJob {
         }
     }
 
-    fn cancel(
+    pub(super) fn move_cancel(
         &mut self,
         ctx: &Context,
         effects: &mut Vec<Effect>,
     ) -> Result<bool, IllegalTransition> {
-        if self.state == MoveState::RollingBack {
+        if self.state == JobState::RollingBack {
             return Ok(false);
         }
         if !self.state.is_cancellable() {
@@ -345,12 +232,12 @@ impl MoveJob {
         Ok(self.roll_back(ctx, effects))
     }
 
-    fn express(
+    pub(super) fn move_express(
         &mut self,
         ctx: &Context,
         effects: &mut Vec<Effect>,
     ) -> Result<bool, IllegalTransition> {
-        if self.state != MoveState::Queued {
+        if self.state != JobState::Queued {
             return Err(IllegalTransition { state: self.state, trigger: Trigger::Started });
         }
         let Some(step) = self.steps.get_mut(&EXPORT) else { return Ok(false) };
@@ -362,12 +249,12 @@ impl MoveJob {
         Ok(true)
     }
 
-    fn retry(
+    pub(super) fn move_retry(
         &mut self,
         ctx: &Context,
         effects: &mut Vec<Effect>,
     ) -> Result<bool, IllegalTransition> {
-        if self.state == MoveState::Stuck {
+        if self.state == JobState::Stuck {
             self.try_step_to(Trigger::RollbackRetried, effects)?;
             self.begin_rollback(ctx, effects);
             return Ok(true);

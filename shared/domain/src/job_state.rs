@@ -1,4 +1,6 @@
-//! The states of a move, and the only way from one to another.
+//! The states of a job, and the only way from one to another.
+//!
+//! A move:
 //!
 //! ```text
 //!            Started          Copied           Synced           CutOver           Retired
@@ -18,16 +20,29 @@
 //!
 //! `CutOver` is the one pivot: the transaction that changes the artist's home server. Nothing
 //! after it can be undone, nothing before it has changed anything a listener can see.
+//!
+//! A task, which has one step and nothing to undo:
+//!
+//! ```text
+//!          TaskStarted           TaskDone
+//!  queued ────────────▶ running ──────────▶ succeeded
+//!    │  ▲                  ├── TaskFailed ──▶ failed ────┐
+//!    │  │                  │                             │ Retry
+//!    ├──┼──────────────────┴── TaskCancelled ▶ cancelled ┤
+//!    │  └────────────────────────────────────────────────┘
+//! ```
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// Where a move stands.
+/// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum MoveState {
-    /// Waiting on the source's `export` (or `express`) lane.
+pub enum JobState {
+    /// Waiting on its first step's lane.
     Queued,
+    /// A task's step is at work.
+    Running,
     /// The source stages the tree while the target imports it.
     Copying,
     /// Writes are frozen; what changed since the walk is staged and imported.
@@ -38,17 +53,17 @@ pub enum MoveState {
     Retiring,
     /// Being undone.
     RollingBack,
-    /// Final: moved.
+    /// Final: done.
     Succeeded,
-    /// Final: undone after a failure.
+    /// Final: given up after a failure; a move is undone.
     Failed,
-    /// Final: undone because somebody asked.
+    /// Final: called off because somebody asked.
     Cancelled,
     /// The undoing itself failed: needs a person. The artist is free and served by the source.
     Stuck,
 }
 
-/// What can happen to a move.
+/// What can happen to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Trigger {
     /// A worker has begun the export.
@@ -74,25 +89,33 @@ pub enum Trigger {
     RollbackFailed,
     /// A person asks to try the undoing again.
     RollbackRetried,
-    /// A person asks to try the whole move again.
+    /// A person asks to try the whole job again.
     Retry,
+    /// A worker has begun a task.
+    TaskStarted,
+    /// A task is done.
+    TaskDone,
+    /// A task ran out of tries, or failed for good.
+    TaskFailed,
+    /// A person calls a task off.
+    TaskCancelled,
 }
 
 /// A transition that the diagram does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a move that is {state} cannot {}", .trigger.verb())]
+#[error("a job that is {state} cannot {}", .trigger.verb())]
 pub struct IllegalTransition {
-    /// Where the move stood.
-    pub state: MoveState,
+    /// Where the job stood.
+    pub state: JobState,
     /// What was asked of it.
     pub trigger: Trigger,
 }
 
 impl Trigger {
-    /// What a move does that takes it, as a verb: for messages.
+    /// What a job does that takes it, as a verb: for messages.
     const fn verb(self) -> &'static str {
         match self {
-            Self::Started => "begin",
+            Self::Started | Self::TaskStarted => "begin",
             Self::Copied | Self::FreezeExpired => "go on to the final sync",
             Self::Synced => "go on to the cutover",
             Self::CutOver => "change its home server",
@@ -102,14 +125,18 @@ impl Trigger {
             Self::RollbackFailed => "get stuck",
             Self::RollbackRetried => "be undone again",
             Self::Retry => "be tried again",
+            Self::TaskDone => "end as done",
+            Self::TaskFailed => "fail",
+            Self::TaskCancelled => "be cancelled",
         }
     }
 }
 
-impl MoveState {
+impl JobState {
     /// Every state.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Queued,
+        Self::Running,
         Self::Copying,
         Self::Syncing,
         Self::Cutover,
@@ -121,20 +148,24 @@ impl MoveState {
         Self::Stuck,
     ];
 
-    /// The diagram above, as a total function.
+    /// The diagrams above, as a total function.
     pub const fn next(self, trigger: Trigger) -> Result<Self, IllegalTransition> {
-        use MoveState as S;
+        use JobState as S;
         use Trigger as T;
         match (self, trigger) {
             (S::Queued, T::Started) => Ok(S::Copying),
             (S::Copying, T::Copied) | (S::Cutover, T::FreezeExpired) => Ok(S::Syncing),
             (S::Syncing, T::Synced) => Ok(S::Cutover),
             (S::Cutover, T::CutOver) => Ok(S::Retiring),
-            (S::Retiring, T::Retired) => Ok(S::Succeeded),
+            (S::Retiring, T::Retired) | (S::Running, T::TaskDone) => Ok(S::Succeeded),
             (S::Queued | S::Copying | S::Syncing | S::Cutover, T::Abort)
             | (S::Stuck, T::RollbackRetried) => Ok(S::RollingBack),
-            (S::RollingBack, T::RolledBack { cancelled: true }) => Ok(S::Cancelled),
-            (S::RollingBack, T::RolledBack { cancelled: false }) => Ok(S::Failed),
+            (S::RollingBack, T::RolledBack { cancelled: true })
+            | (S::Queued | S::Running, T::TaskCancelled) => Ok(S::Cancelled),
+            (S::RollingBack, T::RolledBack { cancelled: false }) | (S::Running, T::TaskFailed) => {
+                Ok(S::Failed)
+            }
+            (S::Queued, T::TaskStarted) => Ok(S::Running),
             (S::RollingBack, T::RollbackFailed) => Ok(S::Stuck),
             (S::Failed | S::Cancelled, T::Retry) => Ok(S::Queued),
             (state, trigger) => Err(IllegalTransition { state, trigger }),
@@ -145,6 +176,7 @@ impl MoveState {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
+            Self::Running => "running",
             Self::Copying => "copying",
             Self::Syncing => "syncing",
             Self::Cutover => "cutover",
@@ -164,22 +196,22 @@ impl MoveState {
 
     /// Whether a cancel still changes anything.
     pub const fn is_cancellable(self) -> bool {
-        matches!(self, Self::Queued | Self::Copying | Self::Syncing | Self::Cutover)
+        matches!(self, Self::Queued | Self::Running | Self::Copying | Self::Syncing | Self::Cutover)
     }
 }
 
-impl fmt::Display for MoveState {
+impl fmt::Display for JobState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-/// A text that names no state of a move.
+/// A text that names no state of a job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} names no state of a move")]
+#[error("{0:?} names no state of a job")]
 pub struct UnknownState(pub String);
 
-impl FromStr for MoveState {
+impl FromStr for JobState {
     type Err = UnknownState;
     fn from_str(s: &str) -> Result<Self, UnknownState> {
         Self::ALL.into_iter().find(|v| v.as_str() == s).ok_or_else(|| UnknownState(s.to_owned()))
@@ -188,9 +220,9 @@ impl FromStr for MoveState {
 
 #[cfg(test)]
 mod tests {
-    use super::{MoveState as S, Trigger as T, *};
+    use super::{JobState as S, Trigger as T, *};
 
-    const TRIGGERS: [Trigger; 12] = [
+    const TRIGGERS: [Trigger; 16] = [
         T::Started,
         T::Copied,
         T::Synced,
@@ -203,10 +235,14 @@ mod tests {
         T::RollbackFailed,
         T::RollbackRetried,
         T::Retry,
+        T::TaskStarted,
+        T::TaskDone,
+        T::TaskFailed,
+        T::TaskCancelled,
     ];
 
     /// The diagram, arrow by arrow.
-    const ARROWS: [(MoveState, Trigger, MoveState); 16] = [
+    const ARROWS: [(JobState, Trigger, JobState); 21] = [
         (S::Queued, T::Started, S::Copying),
         (S::Copying, T::Copied, S::Syncing),
         (S::Syncing, T::Synced, S::Cutover),
@@ -223,6 +259,11 @@ mod tests {
         (S::Stuck, T::RollbackRetried, S::RollingBack),
         (S::Failed, T::Retry, S::Queued),
         (S::Cancelled, T::Retry, S::Queued),
+        (S::Queued, T::TaskStarted, S::Running),
+        (S::Running, T::TaskDone, S::Succeeded),
+        (S::Running, T::TaskFailed, S::Failed),
+        (S::Queued, T::TaskCancelled, S::Cancelled),
+        (S::Running, T::TaskCancelled, S::Cancelled),
     ];
 
     #[test]
@@ -248,8 +289,9 @@ mod tests {
     fn names_and_properties_agree() {
         for state in S::ALL {
             assert_eq!(state.as_str().parse(), Ok(state));
-            assert_eq!(state.is_cancellable(), state.next(T::Abort).is_ok(), "{state}");
+            let ends = state.next(T::Abort).is_ok() || state.next(T::TaskCancelled).is_ok();
+            assert_eq!(state.is_cancellable(), ends, "{state}");
         }
-        assert!("moving".parse::<MoveState>().is_err());
+        assert!("moving".parse::<JobState>().is_err());
     }
 }
