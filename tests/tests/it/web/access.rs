@@ -23,7 +23,7 @@ async fn askers(web: &Web) -> Vec<Asker> {
         Some(made["token"].as_str().unwrap().to_owned())
     };
     let own = |role: &str| Some(role.to_owned());
-    let all = &["move", "steer", "servers", "accounts", "own"][..];
+    let all = &["move", "steer", "servers", "accounts", "artists", "own"][..];
     vec![
         Asker { name: "nobody", token: None, may: &[] },
         Asker { name: "unknown token", token: own("x"), may: &[] },
