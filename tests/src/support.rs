@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tourbus_domain::{ArtistId, Slug};
 use tourbus_local::{
     ClusterPorts, ClusterSpec, Endpoints, Infra, InfraPorts, InfraSpec, Logs, Overrides,
-    ServerSpec, StagingEndpoint, find_tourbus,
+    ServerSpec, StagingEndpoint, Supervisor, find_tourbus,
 };
 use tourbus_staging::{S3Staging, Staging};
 use tourbus_store::{NewArtist, NewSong};
@@ -357,17 +357,21 @@ impl Cluster {
 
     /// SIGSTOP: the process is there, but does nothing.
     pub fn pause(&self, process: &str) {
-        self.inner.supervisor().signal(process, rustix::process::Signal::STOP).unwrap();
+        self.supervisor_of(process).signal(process, rustix::process::Signal::STOP).unwrap();
     }
 
     pub fn resume(&self, process: &str) {
-        self.inner.supervisor().signal(process, rustix::process::Signal::CONT).unwrap();
+        self.supervisor_of(process).signal(process, rustix::process::Signal::CONT).unwrap();
+    }
+
+    fn supervisor_of(&self, process: &str) -> &Supervisor {
+        let part = self.infra.as_ref().filter(|i| i.supervisor().pid(process).is_some());
+        part.map_or_else(|| self.inner.supervisor(), Infra::supervisor)
     }
 
     /// `kill -9`, and waits until the supervisor has started it again.
     pub async fn kill(&self, process: &str) {
-        let part = self.infra.as_ref().filter(|i| i.supervisor().pid(process).is_some());
-        let supervisor = part.map_or_else(|| self.inner.supervisor(), Infra::supervisor);
+        let supervisor = self.supervisor_of(process);
         let old = supervisor.pid(process).unwrap_or_else(|| panic!("{process} does not run"));
         supervisor.kill(process).unwrap();
         supervisor.restarted(process, old, SETTLE).await.unwrap();

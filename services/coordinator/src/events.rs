@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tourbus_broker::{Deliveries, Delivery};
 use tourbus_protocol::names;
-use tourbus_store::{HeartbeatFrom, InputError, Outcomes, Told, VoidTry};
+use tourbus_store::{HeartbeatFrom, InputError, Outcomes, PlaysApplied, PlaysFrom, Told, VoidTry};
 
 /// Events in hand at most, unacknowledged: what bounds memory while the database is away.
 const PREFETCH: u16 = 500;
@@ -44,6 +44,7 @@ impl Coordinator {
     async fn take(&self, batch: Vec<Delivery>, limiter: &mut VoidLimiter) {
         let (mut beats, mut told, mut places) = (Vec::new(), Vec::new(), Vec::new());
         let (mut others, mut refused) = (Vec::new(), Vec::new());
+        let (mut plays, mut played) = (Vec::new(), Vec::new());
         for delivery in batch {
             match parse::event(&delivery) {
                 Ok(Parsed::Heartbeat(beat)) => {
@@ -53,6 +54,10 @@ impl Coordinator {
                 Ok(Parsed::Told(one)) => {
                     told.push(one);
                     places.push(delivery);
+                }
+                Ok(Parsed::Plays(one)) => {
+                    plays.push(one);
+                    played.push(delivery);
                 }
                 Ok(Parsed::Checked) => others.push(delivery),
                 Err(why) => refused.push((delivery, why)),
@@ -65,6 +70,48 @@ impl Coordinator {
         ack(others).await;
         if let Some(outcomes) = self.apply(&told).await {
             settle(&told, places, outcomes).await;
+        }
+        self.take_plays(&plays, played).await;
+    }
+
+    /// Applies plays. What cannot be applied, because the process ends before the database is
+    /// back, comes again.
+    async fn take_plays(&self, plays: &[PlaysFrom], deliveries: Vec<Delivery>) {
+        if plays.is_empty() {
+            return;
+        }
+        let mut patience = Patience::new("plays");
+        loop {
+            let error = match self.store.apply_plays(plays).await {
+                Ok(applied) => {
+                    note_plays(applied);
+                    return ack(deliveries).await;
+                }
+                Err(error) => error,
+            };
+            if patience.after(&error, self).await {
+                continue;
+            }
+            if error.is_transient() {
+                return;
+            }
+            return self.take_plays_one_by_one(plays, deliveries).await;
+        }
+    }
+
+    /// The same, one batch per transaction, so that only the culprit is refused.
+    async fn take_plays_one_by_one(&self, plays: &[PlaysFrom], deliveries: Vec<Delivery>) {
+        for (one, delivery) in plays.iter().zip(deliveries) {
+            match self.store.apply_plays(std::slice::from_ref(one)).await {
+                Ok(applied) => {
+                    note_plays(applied);
+                    ack(vec![delivery]).await;
+                }
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(%error, batch = %one.batch, "plays.later");
+                }
+                Err(error) => reject(vec![(delivery, Refused::PlaysNotApplied(error))]).await,
+            }
         }
     }
 
@@ -112,6 +159,18 @@ impl Coordinator {
         if let Err(error) = self.store.void_tries(void).await {
             tracing::warn!(%error, "events.void_not_ordered: asked again in half a minute");
         }
+    }
+}
+
+fn note_plays(applied: PlaysApplied) {
+    let PlaysApplied { plays, foreign, repeated } = applied;
+    metrics::counter!("tourbus_plays_total", "outcome" => "applied").increment(plays);
+    metrics::counter!("tourbus_plays_total", "outcome" => "foreign").increment(foreign);
+    if foreign > 0 {
+        tracing::warn!(foreign, "plays.of_artists_who_live_elsewhere: not counted");
+    }
+    if repeated > 0 {
+        tracing::debug!(repeated, "plays.repeated");
     }
 }
 

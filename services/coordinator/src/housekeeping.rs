@@ -11,6 +11,11 @@ impl Coordinator {
     /// Prunes now and then until the end. Several coordinators doing so is harmless.
     pub(crate) async fn housekeep(&self) -> Result<(), CoordinatorError> {
         while self.pause(EVERY).await {
+            match self.store.advance_plays_window().await {
+                Ok(0) => {}
+                Ok(days) => tracing::info!(days, "housekeeping.plays_window_advanced"),
+                Err(error) => tracing::warn!(%error, "housekeeping.plays_window_stands"),
+            }
             match self.store.prune().await {
                 Ok(pruned) if pruned == Pruned::default() => {}
                 Ok(pruned) => tracing::info!(?pruned, "housekeeping.pruned"),

@@ -7,13 +7,15 @@ use crate::{
     file,
     identity::Identity,
     page,
+    plays::Plays,
     request_path::{self, Asked},
 };
 use axum::{Router, body::Body};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
-use std::sync::Arc;
-use tourbus_config::MediaConfig;
+use std::{net::IpAddr, sync::Arc};
+use tourbus_config::{MediaConfig, Network};
+use tourbus_http::forwarded::{self, FORWARDED};
 use tourbus_mediaroot::MediaRoot;
 use tower::ServiceExt as _;
 
@@ -29,32 +31,45 @@ pub(crate) struct App {
     pub(crate) counters: Arc<Counters>,
     /// Buffers of streams.
     pub(crate) pool: Arc<Pool>,
+    /// Counts plays; none when the media root cannot be written.
+    pub(crate) plays: Option<Arc<Plays>>,
+    trusted_proxies: Vec<Network>,
     identity: Identity,
     others: Router,
 }
 
 impl App {
     /// From the configuration; `others` answers what is no media path.
-    pub(crate) fn new(config: &MediaConfig, others: Router) -> Result<Self, MediaError> {
+    pub(crate) fn new(
+        config: &MediaConfig,
+        others: Router,
+        plays: Option<Arc<Plays>>,
+    ) -> Result<Self, MediaError> {
         Ok(Self {
             root: MediaRoot::new(&config.media_root),
             main_url: config.cluster.main_url.clone(),
             page_policy: page::policy(&config.cluster.main_domain)?,
             counters: Arc::new(Counters::new()),
             pool: Arc::default(),
+            plays,
+            trusted_proxies: config.trusted_proxies.clone(),
             identity: Identity::new(config)?,
             others,
         })
     }
 
     /// Answers a request; never fails.
-    pub(crate) async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+    pub(crate) async fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> Response<Body> {
         let path = request.uri().path();
         let ours = path.strip_prefix("/artists/").map(request_path::parse);
         let get = matches!(*request.method(), Method::GET | Method::HEAD);
         let response = match ours {
             Some(_) if !get => not_allowed(),
-            Some(Asked::File(slug, path)) => file::answer(self, &request, slug, path).await,
+            Some(Asked::File(slug, path)) => file::answer(self, &request, peer, slug, path).await,
             Some(Asked::Page(slug)) => page::answer(self, &request, slug).await,
             Some(Asked::Nothing) => page::not_found(self),
             Some(Asked::Malformed) => answer::sentence(
@@ -71,6 +86,14 @@ impl App {
         };
         self.counters.answered(response.status());
         response
+    }
+
+    /// Who asks: the peer, or whom a trusted proxy speaks for.
+    pub(crate) fn client(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+        let values: Vec<&str> =
+            headers.get_all(FORWARDED).iter().filter_map(|v| v.to_str().ok()).collect();
+        let trusted = |a: IpAddr| self.trusted_proxies.iter().any(|n| n.holds(a));
+        forwarded::client_address(peer, values.into_iter(), trusted)
     }
 
     /// A server has no page of its own: the site is the master's.

@@ -5,7 +5,7 @@
 //! so that the kernel's read-ahead gets going. Memory per stream is at most one piece here and
 //! one in the connection.
 
-use crate::counters::Counters;
+use crate::{counters::Counters, plays::Meter};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
@@ -69,6 +69,7 @@ pub(crate) struct FileBody {
     at: u64,
     left: u64,
     disk: Option<JoinHandle<io::Result<Bytes>>>,
+    meter: Option<Meter>,
     pool: Arc<Pool>,
     counters: Arc<Counters>,
 }
@@ -79,6 +80,7 @@ impl FileBody {
         fd: OwnedFd,
         at: u64,
         left: u64,
+        meter: Option<Meter>,
         pool: &Arc<Pool>,
         counters: &Arc<Counters>,
     ) -> Self {
@@ -88,6 +90,7 @@ impl FileBody {
             at,
             left,
             disk: None,
+            meter,
             pool: Arc::clone(pool),
             counters: Arc::clone(counters),
         }
@@ -160,6 +163,9 @@ impl Body for FileBody {
             self.at += piece.len() as u64;
             self.left -= piece.len() as u64;
             self.counters.bytes.increment(piece.len() as u64);
+            if let Some(meter) = &mut self.meter {
+                meter.sent(piece.len() as u64);
+            }
             Frame::data(piece)
         })))
     }

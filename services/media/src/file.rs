@@ -6,16 +6,19 @@ use crate::{
     body::FileBody,
     conditions::{self, Validators, Verdict},
     kind,
+    plays::Meter,
     range::Range,
 };
 use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
-use std::{io, sync::Arc};
+use std::{io, net::IpAddr, sync::Arc};
 use tourbus_domain::Slug;
 use tourbus_mediaroot::serve::{Found, OpenFile, Patience};
 use tourbus_protocol::TreePath;
 
+/// Where songs are in an artist's tree.
+const SONGS: &[u8] = b"songs/";
 /// What artists upload is not ours: shown as a document, it may do nothing.
 const POLICY: &str = "sandbox; default-src 'none'; media-src 'self'; img-src 'self'; \
                       style-src 'unsafe-inline'";
@@ -28,11 +31,12 @@ const PASSIVE_POLICY: &str = "default-src 'none'; media-src 'self'; img-src 'sel
 pub(crate) async fn answer(
     app: &Arc<App>,
     request: &Request<Incoming>,
+    peer: IpAddr,
     slug: Slug,
     path: TreePath,
 ) -> Response<Body> {
     match open(app, &slug, &path).await {
-        Ok(Found::File(file)) => send(app, request, file, &path),
+        Ok(Found::File(file)) => send(app, request, peer, file, &path),
         Ok(Found::Moved(home)) => answer::moved(&home, request.uri()),
         Ok(Found::NoFile) => {
             answer::sentence(StatusCode::NOT_FOUND, "The artist has no file of this name.\n")
@@ -77,7 +81,13 @@ pub(crate) fn failed(error: &io::Error, slug: &Slug, path: &TreePath) -> Respons
     }
 }
 
-fn send(app: &App, request: &Request<Incoming>, file: OpenFile, path: &TreePath) -> Response<Body> {
+fn send(
+    app: &App,
+    request: &Request<Incoming>,
+    peer: IpAddr,
+    file: OpenFile,
+    path: &TreePath,
+) -> Response<Body> {
     let validators = Validators::of(&file);
     let verdict = conditions::judge(request.method(), request.headers(), &validators, file.bytes);
     let mut response = Response::new(Body::empty());
@@ -102,12 +112,31 @@ fn send(app: &App, request: &Request<Incoming>, file: OpenFile, path: &TreePath)
     if let Some((at, length)) = part {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         if length > 0 && request.method() != http::Method::HEAD {
-            let body = FileBody::new(file.fd, at, length, &app.pool, &app.counters);
+            let meter = meter(app, request.headers(), peer, &file, path);
+            let body = FileBody::new(file.fd, at, length, meter, &app.pool, &app.counters);
             *response.body_mut() = Body::new(body);
         }
     }
     *response.status_mut() = status;
     response
+}
+
+/// Whether sending this file can be a play: it is a song.
+fn meter(
+    app: &App,
+    headers: &HeaderMap,
+    peer: IpAddr,
+    file: &OpenFile,
+    path: &TreePath,
+) -> Option<Meter> {
+    let plays = app.plays.as_ref()?;
+    let name = path.as_bytes().strip_prefix(SONGS)?;
+    if !kind::is_audio(kind::media_type(name)) {
+        return None;
+    }
+    let agent = headers.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
+    let listener = (app.client(headers, peer), agent);
+    Some(plays.meter(listener, file.artist, path.clone(), file.bytes))
 }
 
 /// What a 200, a 206 and a 304 have in common.

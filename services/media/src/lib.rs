@@ -25,6 +25,7 @@ mod file;
 mod identity;
 mod kind;
 mod page;
+mod plays;
 mod range;
 mod request_path;
 mod server;

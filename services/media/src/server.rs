@@ -1,14 +1,15 @@
 //! Accepting connections: limits, timeouts, and an end that lets streams finish.
 
-use crate::{MediaError, app::App, stall::StallGuard};
+use crate::{MediaError, app::App, plays::Plays, stall::StallGuard};
 use axum::Router;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tourbus_config::MediaConfig;
+use tourbus_mediaroot::MediaRoot;
 use tourbus_tls::{Listener, Stream};
 
 /// Connections at once; more wait in the kernel's backlog.
@@ -28,7 +29,9 @@ pub async fn serve(
     others: Router,
     shutdown: CancellationToken,
 ) -> Result<(), MediaError> {
-    let app = Arc::new(App::new(config, others)?);
+    let plays = resume_plays(config);
+    let keeping = plays.clone().map(|plays| tokio::spawn(plays.keep(shutdown.clone())));
+    let app = Arc::new(App::new(config, others, plays)?);
     let mut listener = Listener::new(listener, config.tls.as_ref())?;
     let connections = TaskTracker::new();
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -37,11 +40,11 @@ pub async fn serve(
             let slot = Arc::clone(&slots).acquire_owned().await;
             (slot, listener.accept().await)
         };
-        let (slot, (stream, _)) = tokio::select! {
+        let (slot, (stream, peer)) = tokio::select! {
             () = shutdown.cancelled() => break,
             next = next => next,
         };
-        let connection = connection(stream, Arc::clone(&app), shutdown.clone());
+        let connection = connection(stream, peer.ip(), Arc::clone(&app), shutdown.clone());
         connections.spawn(async move {
             connection.await;
             drop(slot);
@@ -51,13 +54,30 @@ pub async fn serve(
     connections.close();
     // Each connection ends by itself within STREAMS_FINISH.
     connections.wait().await;
+    if let Some(Err(error)) = match keeping {
+        Some(keeping) => Some(keeping.await),
+        None => None,
+    } {
+        tracing::error!(%error, "plays.keeper_failed");
+    }
     Ok(())
 }
 
-async fn connection(stream: Stream, app: Arc<App>, shutdown: CancellationToken) {
+/// A media root that cannot be written costs the counting, not the streams.
+fn resume_plays(config: &MediaConfig) -> Option<Arc<Plays>> {
+    match Plays::resume(&MediaRoot::new(&config.media_root)) {
+        Ok(plays) => Some(Arc::new(plays)),
+        Err(error) => {
+            tracing::error!(%error, "plays.not_counted: mend the media root, then restart media");
+            None
+        }
+    }
+}
+
+async fn connection(stream: Stream, peer: IpAddr, app: Arc<App>, shutdown: CancellationToken) {
     let service = service_fn(move |request| {
         let app = Arc::clone(&app);
-        async move { Ok::<_, Infallible>(app.answer(request).await) }
+        async move { Ok::<_, Infallible>(app.answer(request, peer).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -18,6 +18,7 @@ mod heartbeat;
 mod held;
 mod memory;
 mod phase;
+mod plays;
 mod quarantine;
 mod run;
 pub mod steps;

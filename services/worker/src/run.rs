@@ -100,6 +100,7 @@ pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<()
             tracing::error!(%error, "health.ended");
         }
     });
+    background.spawn(crate::plays::deliver(root.clone(), events.clone()));
     background.spawn(heartbeat::beat(events, held, root, health.clone(), watchman, trust, period));
     background.spawn(heartbeat::watch_broker(broker.clone(), health.clone()));
     background.spawn(heartbeat::watch_staging(staging, health));

@@ -150,6 +150,10 @@ pub struct MediaConfig {
     /// The file with the server's private key, with which it proves to the master that it is
     /// this server; without it no proof is given.
     pub key_file: Option<PathBuf>,
+    /// Proxies in front of media: only from these is `X-Forwarded-For` believed, so that plays
+    /// are counted per listener and not per proxy.
+    #[serde(default)]
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// `tourbus staging`: the embedded S3 server of the local stack.

@@ -3,6 +3,8 @@
 //! Every browser resolves `*.localhost` to its own machine; the C library does not. So the local
 //! stack's names are resolved here.
 
+pub mod forwarded;
+
 use reqwest::{Client, Url, redirect::Policy};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},

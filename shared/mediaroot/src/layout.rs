@@ -14,6 +14,7 @@
 //!     jobs/<job id>/                 what the worker must remember of a running job
 //!     quarantine.json                why this server takes no work; absent when it does
 //!     master-keys.json               the master's keys that count, once it has changed them
+//!     plays/                         plays on their way to the master
 //!     fences/<job id>/               highest epochs seen, and locks; outlives the job
 //! ```
 //!
@@ -49,8 +50,8 @@ impl MediaRoot {
     }
 
     /// Directories that must exist before anything else happens.
-    pub fn directories(&self) -> [PathBuf; 7] {
-        ["by-slug", "moved", "freezes", "incoming", "retired", "jobs", "fences"]
+    pub fn directories(&self) -> [PathBuf; 8] {
+        ["by-slug", "moved", "freezes", "incoming", "retired", "jobs", "fences", "plays"]
             .map(|d| self.hidden(d))
     }
 
@@ -103,6 +104,21 @@ impl MediaRoot {
     /// All freezes.
     pub fn freezes_all(&self) -> PathBuf {
         self.hidden("freezes")
+    }
+
+    /// The spool of plays.
+    pub fn plays(&self) -> PathBuf {
+        self.hidden("plays")
+    }
+
+    /// What listeners' marks are made with.
+    pub fn plays_secret(&self) -> PathBuf {
+        self.plays().join("secret.json")
+    }
+
+    /// Held by the one process that delivers plays.
+    pub fn plays_lock(&self) -> PathBuf {
+        self.plays().join("delivering.lock")
     }
 
     /// Held by the one process that cleans.

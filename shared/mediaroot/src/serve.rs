@@ -68,6 +68,8 @@ pub enum Found {
 pub struct OpenFile {
     /// The descriptor.
     pub fd: OwnedFd,
+    /// Whose it is.
+    pub artist: ArtistId,
     /// Size when it was opened.
     pub bytes: u64,
     /// Modification time: whole seconds since 1970.
@@ -167,7 +169,7 @@ impl Tree {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Ok(None);
         }
-        Ok(Some(opened(fd, &stat)))
+        Ok(Some(opened(fd, self.artist, &stat)))
     }
 
     /// The names in a directory beneath the tree, sorted by their bytes, at most `max`; `None`
@@ -204,9 +206,10 @@ impl Tree {
     }
 }
 
-fn opened(fd: OwnedFd, stat: &Stat) -> OpenFile {
+fn opened(fd: OwnedFd, artist: ArtistId, stat: &Stat) -> OpenFile {
     OpenFile {
         fd,
+        artist,
         bytes: u64::try_from(stat.st_size).unwrap_or(0),
         mtime_s: stat.st_mtime,
         mtime_ns: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),

@@ -1,9 +1,11 @@
 //! Events: from workers to the coordinator, under `server.<slug>.<name>`.
 
-use crate::KeyId;
-use chrono::{DateTime, Utc};
+use crate::{KeyId, TreePath};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
-use tourbus_domain::{Input, JobError, Quarantine, SegmentRef, Slug, StepRef, StepResult, Totals};
+use tourbus_domain::{
+    ArtistId, Input, JobError, Quarantine, SegmentRef, Slug, StepRef, StepResult, Totals,
+};
 use uuid::Uuid;
 
 /// What a worker tells. The broker vouches for `server`: the routing key carries the same slug,
@@ -44,12 +46,32 @@ pub struct Heartbeat {
     pub trusts: Vec<KeyId>,
 }
 
+/// Plays of one song on one day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayCount {
+    /// Whose song.
+    pub artist_id: ArtistId,
+    /// Where it is in the artist's tree.
+    pub path: TreePath,
+    /// The day, in UTC.
+    pub day: NaiveDate,
+    /// How many.
+    pub plays: u32,
+}
+
 /// The events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
 pub enum EventBody {
     /// The worker is alive.
     Heartbeat(Heartbeat),
+    /// Plays that this server's media service has counted.
+    Plays {
+        /// Which batch: it counts once, however often it is told.
+        batch: Uuid,
+        /// The plays.
+        counts: Vec<PlayCount>,
+    },
     /// A check of the broker: it says nothing, but that it could be published.
     Checked,
     /// A try has begun.
@@ -108,6 +130,7 @@ impl EventBody {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Heartbeat(_) => "heartbeat",
+            Self::Plays { .. } => "plays",
             Self::Checked => "checked",
             Self::Started { .. } => "started",
             Self::Progress { .. } => "progress",
@@ -119,10 +142,10 @@ impl EventBody {
         }
     }
 
-    /// The try it is about; none for a heartbeat and a check.
+    /// The try it is about; none for what is about no job.
     pub const fn step(&self) -> Option<&StepRef> {
         match self {
-            Self::Heartbeat(_) | Self::Checked => None,
+            Self::Heartbeat(_) | Self::Plays { .. } | Self::Checked => None,
             Self::Started { step }
             | Self::Progress { step, .. }
             | Self::Staged { step, .. }
@@ -133,10 +156,10 @@ impl EventBody {
         }
     }
 
-    /// What it means to the job; none for a heartbeat and a check.
+    /// What it means to the job; none for what is about no job.
     pub fn into_input(self) -> Option<Input> {
         Some(match self {
-            Self::Heartbeat(_) | Self::Checked => return None,
+            Self::Heartbeat(_) | Self::Plays { .. } | Self::Checked => return None,
             Self::Started { step } => Input::Started(step),
             Self::Progress { step, bytes, totals } => Input::Progress { step, bytes, totals },
             Self::Staged { step, segment } => Input::Staged { step, segment },

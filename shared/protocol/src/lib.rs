@@ -13,7 +13,7 @@ pub mod tree_path;
 pub mod work;
 
 pub use check::{CheckName, CheckResult, CheckState};
-pub use event::{Event, EventBody, Heartbeat};
+pub use event::{Event, EventBody, Heartbeat, PlayCount};
 pub use manifest::{Entry, EntryKind, Manifest, Segment, Slice, Stamp};
 pub use server_key::ServerKey;
 pub use sign::{KeyId, Refused, SignedWork, Signer, Verifier};

@@ -17,6 +17,8 @@ pub struct Pruned {
     pub workers: u64,
     /// Enrolment tokens that were replaced a month ago.
     pub enrolments: u64,
+    /// Batches of plays that nobody delivers again.
+    pub play_batches: u64,
 }
 
 /// A claim on a piece of housekeeping, held until dropped: other coordinators leave it alone.
@@ -54,6 +56,7 @@ impl Store {
             workers: run("DELETE FROM workers WHERE last_seen_at < now() - interval '24 h'")
                 .await?,
             // The last one of each server stays: its page tells what became of it.
+            play_batches: self.prune_play_batches().await?,
             enrolments: run("DELETE FROM enrolments WHERE voided_at < now() - interval '30 days'")
                 .await?,
         })

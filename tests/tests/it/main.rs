@@ -12,6 +12,7 @@ mod listeners;
 mod lock_and_key;
 mod moves;
 mod new_artists;
+mod plays;
 mod quarantine;
 mod rabbit;
 mod rotation;

@@ -3,12 +3,13 @@
 use tourbus_broker::Delivery;
 use tourbus_domain::Slug;
 use tourbus_protocol::{Event, EventBody, names};
-use tourbus_store::{HeartbeatFrom, InputError, Teller, Told};
+use tourbus_store::{HeartbeatFrom, InputError, PlaysFrom, StoreError, Teller, Told};
 
 /// A delivery, understood.
 pub(super) enum Parsed {
     Heartbeat(HeartbeatFrom),
     Told(Told),
+    Plays(PlaysFrom),
     /// It was published, which is all that it is for.
     Checked,
 }
@@ -24,6 +25,8 @@ pub(super) enum Refused {
     Forged { claimed: Slug, published: String },
     #[error("{0}")]
     NotApplied(InputError),
+    #[error("{0}")]
+    PlaysNotApplied(StoreError),
 }
 
 /// Reads an event, and checks that its sender is who it claims to be: the broker lets a server's
@@ -44,6 +47,9 @@ fn read(body: &[u8], routing_key: &str) -> Result<Parsed, Refused> {
     match (body, step) {
         (EventBody::Heartbeat(beat), _) => {
             Ok(Parsed::Heartbeat(HeartbeatFrom { server, worker, beat }))
+        }
+        (EventBody::Plays { batch, counts }, _) => {
+            Ok(Parsed::Plays(PlaysFrom { server, batch, counts }))
         }
         (EventBody::Checked, _) => Ok(Parsed::Checked),
         (body, Some(step)) => match body.into_input() {

@@ -59,6 +59,7 @@ impl Shop {
                 main_url: "http://tourbus.localhost:8080".to_owned(),
             },
             key_file: None,
+            trusted_proxies: Vec::new(),
         };
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let address = listener.local_addr().unwrap();

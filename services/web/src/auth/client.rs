@@ -7,33 +7,15 @@ use axum::{
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use tourbus_config::Network;
+use tourbus_http::forwarded::{self, FORWARDED};
 
-/// The header in which a proxy names whom it speaks for.
-const FORWARDED: &str = "x-forwarded-for";
-/// Addresses of that header that are looked at, from the right.
-const HOPS_MAX: usize = 16;
-
-/// The client's address: the peer's, unless the peer is a trusted proxy. Then the header is read
-/// from the right, where the nearest proxy writes, as far as trusted proxies wrote it: what stands
-/// further left may be anybody's invention.
+/// The client's address: the peer's, or whom trusted proxies speak for.
 pub fn client_address(extensions: &Extensions, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
-    let mut nearest = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
-    let believed = |address: IpAddr| trusted.iter().any(|n| n.holds(address));
-    // Several headers are one list, the last header at its end.
-    let headers: Vec<&str> =
+    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let values: Vec<&str> =
         headers.get_all(FORWARDED).iter().filter_map(|v| v.to_str().ok()).collect();
-    let hops = headers.iter().rev().flat_map(|v| v.rsplit(',')).map(str::trim).take(HOPS_MAX);
-    for hop in hops {
-        if !believed(nearest) {
-            break;
-        }
-        match hop.parse::<IpAddr>() {
-            Ok(address) => nearest = address.to_canonical(),
-            Err(_) => break,
-        }
-    }
-    nearest
+    forwarded::client_address(peer, values.into_iter(), |a| trusted.iter().any(|n| n.holds(a)))
 }
 
 /// The client's address, as [`client_address`] has it.

@@ -53,6 +53,7 @@ impl Store {
         for part in artists.chunks(ARTISTS_PER_STATEMENT) {
             insert_rows(&mut tx, part).await?;
             insert_songs(&mut tx, part).await?;
+            insert_days(&mut tx, part).await?;
         }
         tx.commit().await?;
         Ok(())
@@ -73,6 +74,20 @@ async fn insert_rows(tx: &mut sqlx::PgConnection, artists: &[NewArtist]) -> Resu
     .bind(column(artists, |a| a.plays_30d as i64))
     .bind(column(artists, |a| a.bytes as i64))
     .bind(column(artists, |a| a.songs.len() as i32))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Plays of the last 30 days whose days nobody knows count as of today, and leave in 30 days.
+async fn insert_days(tx: &mut sqlx::PgConnection, artists: &[NewArtist]) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO artist_days (artist_id, day, plays)
+         SELECT id, (now() AT TIME ZONE 'UTC')::date, plays
+         FROM unnest($1::uuid[], $2::bigint[]) AS u(id, plays) WHERE plays > 0",
+    )
+    .bind(column(artists, |a| a.id.0))
+    .bind(column(artists, |a| a.plays_30d as i64))
     .execute(tx)
     .await?;
     Ok(())

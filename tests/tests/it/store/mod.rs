@@ -4,3 +4,4 @@ mod enqueue;
 mod fixture;
 mod inputs;
 mod outbox;
+mod plays;
