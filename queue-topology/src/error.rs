@@ -2,19 +2,35 @@
 
 use reqwest::StatusCode;
 use tourbus_domain::ErrorClass;
+use tourbus_http::ClientError;
+use tourbus_tls::Fault;
 
 /// What the management API did not do.
 #[derive(Debug, thiserror::Error)]
 pub enum TopologyError {
+    /// No client can be made for its URL.
+    #[error("management: {0}")]
+    Client(#[from] ClientError),
+    /// TLS was not agreed on.
+    #[error(
+        "the broker's management API at {url} is not to be trusted: {fault}; {remedy}",
+        remedy = fault.remedy("management.tls.ca_file", "management.tls")
+    )]
+    Tls {
+        /// Its base URL.
+        url: String,
+        /// What is wrong.
+        fault: Fault,
+    },
     /// It does not answer.
     #[error(
-        "the broker's management API at {url} does not answer: {source}; is RabbitMQ up, and its management plugin on?"
+        "the broker's management API at {url} does not answer: {why}; is RabbitMQ up, and its management plugin on?"
     )]
     Unreachable {
         /// Its base URL.
         url: String,
         /// Why.
-        source: reqwest::Error,
+        why: String,
     },
     /// Wrong user or password, or too few rights.
     #[error(
@@ -54,9 +70,11 @@ impl TopologyError {
         match self {
             Self::Unreachable { .. } => ErrorClass::Transient,
             Self::Refused { status, .. } if status.is_server_error() => ErrorClass::Transient,
-            Self::Forbidden { .. } | Self::Refused { .. } | Self::Answer { .. } => {
-                ErrorClass::Permanent
-            }
+            Self::Client(_)
+            | Self::Tls { .. }
+            | Self::Forbidden { .. }
+            | Self::Refused { .. }
+            | Self::Answer { .. } => ErrorClass::Permanent,
         }
     }
 }

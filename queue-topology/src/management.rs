@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
 use tourbus_config::ManagementConfig;
+use tourbus_tls::Fault;
 
 /// Longest wait for one answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,17 +23,15 @@ pub struct Management {
 }
 
 impl Management {
-    /// A client; nothing is asked yet.
-    pub fn new(config: &ManagementConfig) -> Self {
-        // Building fails only where TLS cannot start, and there is none in here. No proxy: the
-        // password goes to the broker only.
-        let http = Client::builder().no_proxy().build().unwrap_or_default();
-        Self {
+    /// A client; nothing is asked yet. The files of `tls` are read now.
+    pub fn new(config: &ManagementConfig) -> Result<Self, TopologyError> {
+        let http = tourbus_http::client(&config.url, None, REQUEST_TIMEOUT, &config.tls)?;
+        Ok(Self {
             http,
             url: config.url.trim_end_matches('/').to_owned(),
             user: config.user.clone(),
             password: config.password.clone(),
-        }
+        })
     }
 
     /// Reads; none when there is no such thing.
@@ -73,6 +72,14 @@ impl Management {
             .map_err(|e| TopologyError::Answer { path: path.to_owned(), reason: e.to_string() })
     }
 
+    fn unreachable(&self, error: reqwest::Error) -> TopologyError {
+        let (url, fault) = (self.url.clone(), Fault::of(&error));
+        match fault {
+            Some(fault) => TopologyError::Tls { url, fault },
+            None => TopologyError::Unreachable { url, why: tourbus_http::why(error) },
+        }
+    }
+
     /// The answer, if it is a success; none for 404.
     async fn send(
         &self,
@@ -83,12 +90,11 @@ impl Management {
         let mut request = self
             .http
             .request(method, format!("{}/api/{path}", self.url))
-            .basic_auth(&self.user, Some(self.password.expose_secret()))
-            .timeout(REQUEST_TIMEOUT);
+            .basic_auth(&self.user, Some(self.password.expose_secret()));
         if let Some(body) = body {
             request = request.json(body);
         }
-        let unreachable = |source| TopologyError::Unreachable { url: self.url.clone(), source };
+        let unreachable = |error| self.unreachable(error);
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         if status.is_success() {

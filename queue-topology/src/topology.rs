@@ -168,6 +168,7 @@ mod tests {
         Topology::new(&TopologyConfig {
             management: ManagementConfig {
                 url: "http://127.0.0.1:15672".to_owned(),
+                tls: tourbus_config::ClientTlsConfig::default(),
                 vhost: "tourbus".to_owned(),
                 user: "admin".to_owned(),
                 password: "hush".into(),
@@ -178,6 +179,7 @@ mod tests {
             },
             servers: slugs.iter().map(server).collect(),
             database: None,
+            allow_unencrypted: Vec::new(),
         })
     }
 

@@ -15,11 +15,13 @@ pub struct Api {
 impl Api {
     /// `base` is an address such as `http://127.0.0.1:8080`.
     pub fn new(base: &str, token: &str) -> Result<Self> {
-        let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(20))
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+        let http = tourbus_http::plain()?.timeout(Duration::from_secs(20)).build()?;
         Ok(Self { http, base: base.to_owned(), token: token.to_owned() })
+    }
+
+    /// The address that it was made with.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// `GET /api/v1{path}`, as JSON.

@@ -123,6 +123,7 @@ impl Garage {
     pub fn staging(&self, prefix: &str) -> StagingConfig {
         StagingConfig {
             endpoint: self.endpoint.clone(),
+            tls: tourbus_config::ClientTlsConfig::default(),
             region: self.region.clone(),
             bucket: self.bucket.clone(),
             prefix: prefix.to_owned(),

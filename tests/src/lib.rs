@@ -2,6 +2,7 @@
 //! API, trees that are hard to copy, and waiting that says what it last saw.
 
 pub mod api;
+pub mod authority;
 pub mod bench;
 pub mod browser;
 pub mod garage;

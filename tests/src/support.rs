@@ -14,7 +14,7 @@ use std::{
 use tempfile::TempDir;
 use tourbus_domain::{ArtistId, Slug};
 use tourbus_local::{
-    ClusterPorts, ClusterSpec, Endpoints, Infra, InfraPorts, InfraSpec, Logs, Overrides,
+    ClusterPorts, ClusterSpec, Endpoints, Infra, InfraPorts, InfraSpec, InfraTls, Logs, Overrides,
     ServerSpec, StagingEndpoint, Supervisor, find_tourbus,
 };
 use tourbus_staging::{S3Staging, Staging};
@@ -86,6 +86,15 @@ impl Cluster {
 
     /// On parts of its own, which the test may kill.
     pub async fn start_private(name: &str) -> Self {
+        Self::start_alone(name, None, "").await
+    }
+
+    /// The same, on parts that speak TLS only.
+    pub async fn start_encrypted(name: &str, tls: InfraTls, overrides: &str) -> Self {
+        Self::start_alone(name, Some(tls), overrides).await
+    }
+
+    async fn start_alone(name: &str, tls: Option<InfraTls>, overrides: &str) -> Self {
         let dir = temp_dir();
         let logs = dir.path().join("infra-logs");
         fs::create_dir(&logs).unwrap();
@@ -94,13 +103,14 @@ impl Cluster {
             ports: InfraPorts::free().unwrap(),
             tourbus_binary: find_tourbus().unwrap(),
             staging: None,
+            tls,
             // A killed PostgreSQL must have kept what it has confirmed.
             durable: true,
             logs: Logs::files(logs),
         };
         let infra = Infra::start(spec).await.unwrap();
         let endpoints = infra.endpoints().named(&unique(name)).unwrap();
-        Self::start_on(dir, endpoints, Some(infra), Some(QUICK), "").await
+        Self::start_on(dir, endpoints, Some(infra), Some(QUICK), overrides).await
     }
 
     async fn start_on(
@@ -129,11 +139,8 @@ impl Cluster {
         };
         let inner = tourbus_local::Cluster::start(spec).await.unwrap();
         let api = Api::new(inner.url(), &inner.credentials().api_token).unwrap();
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(20))
-            .build()
-            .unwrap();
+        let (management, tls) = (&endpoints.broker.management_url, &endpoints.broker.tls);
+        let http = tourbus_http::client(management, None, Duration::from_secs(20), tls).unwrap();
         let cluster =
             Self { api, inner, infra, endpoints, hold_dir, http, made: AtomicU32::new(0), dir };
         cluster.wait_online().await;
@@ -147,6 +154,7 @@ impl Cluster {
         let prefix = endpoints.staging.prefix.clone();
         endpoints.staging = StagingEndpoint {
             endpoint: garage.endpoint.clone(),
+            tls: tourbus_config::ClientTlsConfig::default(),
             region: garage.region.clone(),
             bucket: garage.bucket.clone(),
             prefix,
@@ -386,8 +394,16 @@ impl Cluster {
         self.kill(process).await;
     }
 
+    /// Until a process says that it is ready.
+    pub async fn ready(&self, process: &str) {
+        self.inner.ready(process).await.unwrap();
+    }
+
     /// A process's configuration, as one who reads the server's whole disk has it.
-    pub fn config_of<T: serde::de::DeserializeOwned>(&self, process: &str) -> T {
+    pub fn config_of<T: serde::de::DeserializeOwned + tourbus_config::Ways>(
+        &self,
+        process: &str,
+    ) -> T {
         tourbus_config::load(self.config_path(process)).unwrap()
     }
 
@@ -505,18 +521,7 @@ impl Cluster {
     }
 
     fn staging(&self) -> S3Staging {
-        let s = &self.endpoints.staging;
-        S3Staging::connect(&tourbus_config::StagingConfig {
-            endpoint: s.endpoint.clone(),
-            region: s.region.clone(),
-            bucket: s.bucket.clone(),
-            prefix: s.prefix.clone(),
-            access_key: s.access_key.clone(),
-            secret_key: s.secret_key.clone().into(),
-            request_timeout_s: 20,
-            attempts_max: 2,
-        })
-        .unwrap()
+        S3Staging::connect(&self.endpoints.staging.config()).unwrap()
     }
 
     /// The admin's address, password and the browser's URL.

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use toml::Table;
+use tourbus_config::ClientTlsConfig;
 use tourbus_protocol::{ServerKey, names};
 use tourbus_supervisor::files;
 
@@ -143,7 +144,7 @@ impl Writer<'_> {
     }
 
     fn web(&self) -> Result<Value, LocalError> {
-        Ok(json!({
+        let mut web = json!({
             "listen": loopback(self.spec.ports.web),
             "cluster": self.cluster(),
             "database": { "url": self.endpoints().database.url() },
@@ -153,7 +154,11 @@ impl Writer<'_> {
                 "master_public_keys": [self.secrets.public_key()?],
                 "staging": self.endpoints().staging,
             },
-        }))
+        });
+        if let Some(ca) = &self.endpoints().broker.tls.ca_file {
+            web["joining"]["broker_ca_file"] = json!(ca);
+        }
+        Ok(web)
     }
 
     fn coordinator(&self) -> Value {
@@ -241,6 +246,7 @@ impl Writer<'_> {
         let broker = &self.endpoints().broker;
         json!({
             "address": broker.address,
+            "tls": broker.tls,
             "vhost": broker.vhost,
             "user": user,
             "password": broker.password_of(user),
@@ -251,6 +257,7 @@ impl Writer<'_> {
         let broker = &self.endpoints().broker;
         json!({
             "url": broker.management_url,
+            "tls": ClientTlsConfig { ca_file: broker.tls.ca_file.clone(), ..Default::default() },
             "vhost": broker.vhost,
             "user": broker.admin_user,
             "password": broker.admin_password,

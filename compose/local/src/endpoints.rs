@@ -1,8 +1,12 @@
 //! How a cluster reaches its real parts, whoever runs them.
 
-use crate::{LocalError, database, probe::http};
+use crate::{LocalError, database};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, time::Duration};
+use tourbus_config::{ClientTlsConfig, StagingConfig};
+
+/// Longest wait for one answer of the management API.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// Longest name of a cluster on shared parts: PostgreSQL cuts names at 63 bytes.
 const NAME_BYTES_MAX: usize = 60;
@@ -25,8 +29,11 @@ pub struct DatabaseEndpoint {
 /// RabbitMQ, and one virtual host in it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BrokerEndpoint {
-    /// `host:port` of AMQP.
+    /// Address of AMQP: `host:port`, or `amqps://host:port`.
     pub address: String,
+    /// Whom to believe there and at the management API.
+    #[serde(default)]
+    pub tls: ClientTlsConfig,
     /// Base URL of the management API.
     pub management_url: String,
     /// An administrator.
@@ -42,6 +49,9 @@ pub struct BrokerEndpoint {
 pub struct StagingEndpoint {
     /// Base URL.
     pub endpoint: String,
+    /// Whom to believe there.
+    #[serde(default)]
+    pub tls: ClientTlsConfig,
     /// Region.
     pub region: String,
     /// Bucket.
@@ -70,6 +80,23 @@ impl DatabaseEndpoint {
     pub fn url(&self) -> String {
         let Self { host, port, user, password, database } = self;
         format!("postgres://{user}:{password}@{host}:{port}/{database}")
+    }
+}
+
+impl StagingEndpoint {
+    /// For a client of it.
+    pub fn config(&self) -> StagingConfig {
+        StagingConfig {
+            endpoint: self.endpoint.clone(),
+            tls: self.tls.clone(),
+            region: self.region.clone(),
+            bucket: self.bucket.clone(),
+            prefix: self.prefix.clone(),
+            access_key: self.access_key.clone(),
+            secret_key: self.secret_key.clone().into(),
+            request_timeout_s: 20,
+            attempts_max: 2,
+        }
     }
 }
 
@@ -118,14 +145,20 @@ impl Endpoints {
 
     async fn vhost_request(&self, method: reqwest::Method, kind: &str) -> Result<(), LocalError> {
         let url = format!("{}/api/{kind}/{}", self.broker.management_url, self.vhost());
-        self.send(http().request(method, url)).await
+        self.send(self.http()?.request(method, url)).await
     }
 
     async fn permit_admin(&self) -> Result<(), LocalError> {
         let user = &self.broker.admin_user;
         let url = format!("{}/api/permissions/{}/{user}", self.broker.management_url, self.vhost());
         let all = serde_json::json!({ "configure": ".*", "write": ".*", "read": ".*" });
-        self.send(http().put(url).json(&all)).await
+        self.send(self.http()?.put(url).json(&all)).await
+    }
+
+    fn http(&self) -> Result<reqwest::Client, LocalError> {
+        let BrokerEndpoint { management_url, tls, .. } = &self.broker;
+        let client = tourbus_http::client(management_url, None, ANSWER_MAX, tls);
+        client.map_err(|e| LocalError::Management(e.to_string()))
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<(), LocalError> {
@@ -180,6 +213,7 @@ mod tests {
             },
             broker: BrokerEndpoint {
                 address: text("127.0.0.1:2"),
+                tls: ClientTlsConfig::default(),
                 management_url: text("http://127.0.0.1:3"),
                 admin_user: text("a"),
                 admin_password: text("p4ssw0rd"),
@@ -187,6 +221,7 @@ mod tests {
             },
             staging: StagingEndpoint {
                 endpoint: text("http://127.0.0.1:4"),
+                tls: ClientTlsConfig::default(),
                 region: text("r"),
                 bucket: text("b"),
                 prefix: String::new(),

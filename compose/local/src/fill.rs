@@ -34,7 +34,8 @@ pub async fn broker(
 ) -> Result<(), LocalError> {
     let config: TopologyConfig =
         tourbus_config::load(config).map_err(|e| LocalError::Topology(e.to_string()))?;
-    let api = Management::new(&config.management);
+    let api =
+        Management::new(&config.management).map_err(|e| LocalError::Topology(e.to_string()))?;
     let changes = Topology::new(&config)
         .with_joined(store.joined_servers().await?)
         .declare(&api)

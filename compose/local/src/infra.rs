@@ -5,6 +5,7 @@ use crate::{
     postgres, rabbitmq, staging,
 };
 use std::{path::PathBuf, sync::Arc};
+use tourbus_config::{ClientTlsConfig, TlsConfig};
 
 /// What to start.
 #[derive(Clone)]
@@ -18,10 +19,29 @@ pub struct InfraSpec {
     pub tourbus_binary: PathBuf,
     /// A staging store that somebody else runs; `None` starts the embedded one.
     pub staging: Option<StagingEndpoint>,
+    /// Lets RabbitMQ, its management API and the embedded store speak TLS, and nothing else.
+    pub tls: Option<InfraTls>,
     /// Whether PostgreSQL's data must survive a power cut. Tests say no and are faster.
     pub durable: bool,
     /// Where the processes' lines go.
     pub logs: Logs,
+}
+
+/// Certificates of the parts.
+#[derive(Debug, Clone)]
+pub struct InfraTls {
+    /// Their certificate, for `127.0.0.1`, and its key.
+    pub server: TlsConfig,
+    /// Whom to believe at them, and what our processes show. If they show something, RabbitMQ
+    /// lets nobody in without a certificate of that authority.
+    pub client: ClientTlsConfig,
+}
+
+impl InfraTls {
+    /// For parts that ask nobody for a certificate.
+    pub(crate) fn authority(&self) -> ClientTlsConfig {
+        ClientTlsConfig { ca_file: self.client.ca_file.clone(), ..ClientTlsConfig::default() }
+    }
 }
 
 /// The running parts. Dropping it kills them; [`Infra::stop`] is gentle.
@@ -47,18 +67,19 @@ impl Infra {
         supervisor: Supervisor,
         spec: InfraSpec,
     ) -> Result<Self, LocalError> {
-        let InfraSpec { ports, tourbus_binary, staging, durable, .. } = spec;
+        let InfraSpec { ports, tourbus_binary, staging, tls, durable, .. } = spec;
+        let tls = tls.as_ref();
         ports.check_free()?;
         let secrets = Secrets::ensure(dir.path())?;
         let staging = async {
-            match staging {
-                Some(endpoint) => Ok(endpoint),
-                None => staging::start(&dir, &supervisor, &ports, &secrets, &tourbus_binary).await,
+            if let Some(endpoint) = staging {
+                return Ok(endpoint);
             }
+            staging::start(&dir, &supervisor, &ports, &secrets, &tourbus_binary, tls).await
         };
         let (database, broker, staging) = tokio::try_join!(
             postgres::start(&dir, &supervisor, &ports, &secrets, durable),
-            rabbitmq::start(&dir, &supervisor, &ports, &secrets),
+            rabbitmq::start(&dir, &supervisor, &ports, &secrets, tls),
             staging,
         )?;
         let endpoints = Endpoints { database, broker, staging };

@@ -37,7 +37,7 @@ pub use cluster::{Cluster, ClusterSpec, ServerSpec, ServerView};
 pub use data_dir::DataDir;
 pub use endpoints::{BrokerEndpoint, DatabaseEndpoint, Endpoints, StagingEndpoint};
 pub use error::LocalError;
-pub use infra::{Infra, InfraSpec};
+pub use infra::{Infra, InfraSpec, InfraTls};
 pub use overrides::Overrides;
 pub use people::Credentials;
 pub use ports::{ClusterPorts, InfraPorts, Ports};

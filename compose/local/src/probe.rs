@@ -1,6 +1,6 @@
 //! Whether a process is ready.
 
-use std::{net::Ipv4Addr, sync::OnceLock, time::Duration};
+use std::{net::Ipv4Addr, time::Duration};
 use tokio::net::TcpStream;
 use tourbus_supervisor::{ChildSpec, Readiness, run_once};
 
@@ -17,7 +17,9 @@ pub enum Probe {
     Command(Box<ChildSpec>),
     /// RabbitMQ's management API says that the node runs, and the AMQP port takes connections.
     RabbitMq {
-        /// Base URL of the management API.
+        /// A client for the management API.
+        http: reqwest::Client,
+        /// Its base URL.
         management: String,
         /// AMQP's port.
         amqp: u16,
@@ -39,7 +41,9 @@ impl Probe {
         match self {
             Self::Tcp(port) => tcp(*port).await,
             Self::Http(url) => {
-                let answer = http().get(url).send().await.map_err(|e| format!("{url}: {e}"))?;
+                let http = tourbus_http::plain().map_err(|e| e.to_string())?;
+                let http = http.build().map_err(|e| e.to_string())?;
+                let answer = http.get(url).send().await.map_err(|e| format!("{url}: {e}"))?;
                 let status = answer.status();
                 if status == 200 {
                     return Ok(());
@@ -52,9 +56,9 @@ impl Probe {
                 let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
                 if output.status.success() { Ok(()) } else { Err(said) }
             }
-            Self::RabbitMq { management, amqp, user, password } => {
+            Self::RabbitMq { http, management, amqp, user, password } => {
                 let url = format!("{management}/api/nodes?columns=running");
-                let request = http().get(&url).basic_auth(user, Some(password));
+                let request = http.get(&url).basic_auth(user, Some(password));
                 let answer = request.send().await.map_err(|e| format!("{url}: {e}"))?;
                 let status = answer.status();
                 let nodes: Vec<Node> =
@@ -76,14 +80,6 @@ struct Node {
 async fn tcp(port: u16) -> Result<(), String> {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
     stream.map(drop).map_err(|e| format!("port {port}: {e}"))
-}
-
-/// One client for everything that this crate asks on loopback.
-pub fn http() -> &'static reqwest::Client {
-    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
-    // No proxy: all of it stays on this machine. Building fails only where TLS cannot start, and
-    // there is none in here.
-    CLIENT.get_or_init(|| reqwest::Client::builder().no_proxy().build().unwrap_or_default())
 }
 
 impl Readiness for Probe {

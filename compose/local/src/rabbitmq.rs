@@ -1,6 +1,8 @@
 //! A private RabbitMQ: its own node name, port mapper, ports and data; loopback only; no `guest`.
 
-use crate::{BrokerEndpoint, DataDir, InfraPorts, LocalError, Secrets, probe::Probe, programs};
+use crate::{
+    BrokerEndpoint, DataDir, InfraPorts, InfraTls, LocalError, Secrets, probe::Probe, programs,
+};
 use std::{path::Path, time::Duration};
 use tourbus_supervisor::{ChildSpec, Stage, Supervisor, files};
 
@@ -12,6 +14,8 @@ pub const MAPPER: &str = "epmd";
 const ADMIN: &str = "tourbus-admin";
 /// Part of the path of its data, so it must never change.
 const NODE: &str = "tourbus@localhost";
+/// Longest wait for one answer of the management API.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// Longest wait for a start, with recovery after a crash.
 const READY_MAX: Duration = Duration::from_mins(2);
 /// A broker that stops closes its queues one by one.
@@ -23,15 +27,21 @@ pub async fn start(
     supervisor: &Supervisor,
     ports: &InfraPorts,
     secrets: &Secrets,
+    tls: Option<&InfraTls>,
 ) -> Result<BrokerEndpoint, LocalError> {
     let home = dir.sub("rabbitmq")?;
     let program = programs::rabbitmq_server()?;
-    write_config(&home, ports, secrets)?;
+    write_config(&home, ports, secrets, tls)?;
     supervisor.start(mapper(ports)?);
     supervisor.ready(MAPPER, &Probe::Tcp(ports.epmd), READY_MAX).await?;
     supervisor.start(broker(&program, &home, ports));
-    let management = format!("http://127.0.0.1:{}", ports.management);
+    let (amqp, http) = if tls.is_some() { ("amqps://", "https") } else { ("", "http") };
+    let management = format!("{http}://127.0.0.1:{}", ports.management);
+    let authority = tls.map(InfraTls::authority).unwrap_or_default();
+    let http = tourbus_http::client(&management, None, ANSWER_MAX, &authority)
+        .map_err(|e| LocalError::Management(e.to_string()))?;
     let probe = Probe::RabbitMq {
+        http,
         management: management.clone(),
         amqp: ports.amqp,
         user: ADMIN.to_owned(),
@@ -39,7 +49,8 @@ pub async fn start(
     };
     supervisor.ready(NAME, &probe, READY_MAX).await?;
     Ok(BrokerEndpoint {
-        address: format!("127.0.0.1:{}", ports.amqp),
+        address: format!("{amqp}127.0.0.1:{}", ports.amqp),
+        tls: tls.map(|tls| tls.client.clone()).unwrap_or_default(),
         management_url: management,
         admin_user: ADMIN.to_owned(),
         admin_password: secrets.rabbitmq_password.clone(),
@@ -90,14 +101,17 @@ fn broker(program: &Path, home: &Path, ports: &InfraPorts) -> ChildSpec {
     spec
 }
 
-fn write_config(home: &Path, ports: &InfraPorts, secrets: &Secrets) -> Result<(), LocalError> {
-    let InfraPorts { amqp, management, prometheus, .. } = ports;
+fn write_config(
+    home: &Path,
+    ports: &InfraPorts,
+    secrets: &Secrets,
+    tls: Option<&InfraTls>,
+) -> Result<(), LocalError> {
+    let prometheus = ports.prometheus;
+    let listeners = listeners(ports, tls);
     let password = &secrets.rabbitmq_password;
     let config = format!(
-        "listeners.tcp.1 = 127.0.0.1:{amqp}
-management.tcp.ip = 127.0.0.1
-management.tcp.port = {management}
-prometheus.tcp.ip = 127.0.0.1
+        "{listeners}prometheus.tcp.ip = 127.0.0.1
 prometheus.tcp.port = {prometheus}
 default_user = {ADMIN}
 default_pass = {password}
@@ -118,4 +132,36 @@ log.console.level = warning
     files::write_atomic(&home.join("rabbitmq.conf"), config.as_bytes(), 0o600)?;
     let plugins = b"[rabbitmq_management,rabbitmq_prometheus].\n";
     Ok(files::write_atomic(&home.join("enabled_plugins"), plugins, 0o644)?)
+}
+
+/// The lines for AMQP and the management API.
+fn listeners(ports: &InfraPorts, tls: Option<&InfraTls>) -> String {
+    let InfraPorts { amqp, management, .. } = ports;
+    let Some(InfraTls { server, client }) = tls else {
+        return format!(
+            "listeners.tcp.1 = 127.0.0.1:{amqp}
+management.tcp.ip = 127.0.0.1
+management.tcp.port = {management}
+"
+        );
+    };
+    let (certificate, key) = (server.certificate.display(), server.key.display());
+    let ca = client.ca_file.clone().unwrap_or_default();
+    let (ca, asks) = (ca.display(), client.certificate.is_some());
+    format!(
+        "listeners.tcp = none
+listeners.ssl.1 = 127.0.0.1:{amqp}
+ssl_options.cacertfile = {ca}
+ssl_options.certfile = {certificate}
+ssl_options.keyfile = {key}
+ssl_options.verify = {verify}
+ssl_options.fail_if_no_peer_cert = {asks}
+management.ssl.ip = 127.0.0.1
+management.ssl.port = {management}
+management.ssl.cacertfile = {ca}
+management.ssl.certfile = {certificate}
+management.ssl.keyfile = {key}
+",
+        verify = if asks { "verify_peer" } else { "verify_none" },
+    )
 }

@@ -1,6 +1,8 @@
 //! The embedded S3 server, as a child.
 
-use crate::{DataDir, InfraPorts, LocalError, Secrets, StagingEndpoint, config, probe::Probe};
+use crate::{
+    DataDir, InfraPorts, InfraTls, LocalError, Secrets, StagingEndpoint, config, probe::Probe,
+};
 use serde_json::json;
 use std::{path::Path, time::Duration};
 use tourbus_supervisor::{ChildSpec, Stage, Supervisor};
@@ -19,16 +21,20 @@ pub async fn start(
     ports: &InfraPorts,
     secrets: &Secrets,
     tourbus: &Path,
+    tls: Option<&InfraTls>,
 ) -> Result<StagingEndpoint, LocalError> {
     let root = dir.sub("staging")?;
     let file = dir.sub("config")?.join("staging.toml");
-    let settings = json!({
+    let mut settings = json!({
         "listen": format!("127.0.0.1:{}", ports.staging),
         "root": root,
         "bucket": BUCKET,
         "access_key": secrets.s3_access_key,
         "secret_key": secrets.s3_secret_key,
     });
+    if let Some(InfraTls { server, .. }) = tls {
+        settings["tls"] = json!({ "certificate": server.certificate, "key": server.key });
+    }
     config::write(&file, &settings)?;
     let mut spec = ChildSpec::new(NAME, tourbus).args([
         "staging".as_ref(),
@@ -39,7 +45,12 @@ pub async fn start(
     supervisor.start(spec);
     supervisor.ready(NAME, &Probe::Tcp(ports.staging), READY_MAX).await?;
     Ok(StagingEndpoint {
-        endpoint: format!("http://127.0.0.1:{}", ports.staging),
+        endpoint: format!(
+            "{}://127.0.0.1:{}",
+            if tls.is_some() { "https" } else { "http" },
+            ports.staging
+        ),
+        tls: tls.map(InfraTls::authority).unwrap_or_default(),
         region: "us-east-1".to_owned(),
         bucket: BUCKET.to_owned(),
         prefix: String::new(),

@@ -78,6 +78,7 @@ async fn start(
         ports: ports.infra,
         tourbus_binary: options.tourbus_binary.clone(),
         staging: None,
+        tls: None,
         durable: true,
         logs: Logs::terminal(),
     };

@@ -14,6 +14,7 @@
 mod checks;
 mod master;
 mod report;
+mod settings;
 pub mod state;
 mod users;
 
@@ -49,7 +50,7 @@ pub enum AgentError {
     /// Its own directory cannot be used.
     #[error(transparent)]
     State(#[from] SupervisorError),
-    /// The master's URL is none.
+    /// The master's URL is none, or certificates cannot be used.
     #[error("master_url: {0}")]
     Master(#[from] ClientError),
 }

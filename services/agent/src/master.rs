@@ -5,12 +5,16 @@ use chrono::Utc;
 use reqwest::Client;
 use serde::Deserialize;
 use std::time::Duration;
+use tourbus_config::ClientTlsConfig;
 use tourbus_http::ClientError;
 use tourbus_protocol::{
     ServerKey,
     agent::{Report, ReportAnswer, SignedReport},
 };
+use tourbus_tls::Fault;
 
+/// Where a joined server is told who vouches for the master.
+const CA: &str = "master_tls.ca_file here, or with --master-ca when this server joins again";
 /// Longest wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -45,9 +49,9 @@ struct Problem {
 }
 
 impl Master {
-    pub(crate) fn new(url: &str) -> Result<Self, ClientError> {
+    pub(crate) fn new(url: &str, tls: &ClientTlsConfig) -> Result<Self, ClientError> {
         let url = url.trim_end_matches('/').to_owned();
-        Ok(Self { http: tourbus_http::client(&url, None, TIMEOUT)?, url })
+        Ok(Self { http: tourbus_http::client(&url, None, TIMEOUT, tls)?, url })
     }
 
     pub(crate) async fn report(&self, report: &Report, key: &ServerKey) -> Reported {
@@ -59,7 +63,7 @@ impl Master {
         let sent = self.http.post(format!("{}/api/v1/agent/report", self.url)).json(&signed);
         let answer = match sent.send().await {
             Ok(answer) => answer,
-            Err(e) => return self.failed(&tourbus_http::why(e)),
+            Err(e) => return self.not_reached(e),
         };
         let status = answer.status();
         if status.is_success() {
@@ -84,6 +88,14 @@ impl Master {
             }
             Err(_) => self.failed(&format!("it answers {status}, which is no answer of a master")),
         }
+    }
+
+    fn not_reached(&self, error: reqwest::Error) -> Reported {
+        let Some(fault) = Fault::of(&error) else { return self.failed(&tourbus_http::why(error)) };
+        Reported::Failed(Trouble {
+            cause: format!("The master at {} is not to be trusted: {fault}.", self.url),
+            remedy: format!("{}.", fault.remedy(CA, "the master's [tls]")),
+        })
     }
 
     fn failed(&self, why: &str) -> Reported {

@@ -4,6 +4,7 @@ use crate::{
     AgentError,
     checks::{self, Facts},
     master::{Master, Reported},
+    settings,
     state::{self, AgentState, Counter, Trouble},
 };
 use chrono::Utc;
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tourbus_config::AgentConfig;
 use tourbus_protocol::{
     CheckName, CheckResult, CheckState, ServerKey,
-    agent::{Report, ReportAnswer},
+    agent::{Report, ReportAnswer, Settings},
 };
 use tourbus_supervisor::files;
 use tourbus_telemetry::Health;
@@ -36,6 +37,8 @@ struct Agent {
     found: Vec<CheckResult>,
     /// What was found last, for the state file while the master is away.
     last: Vec<CheckResult>,
+    /// Why the settings that the master has now are not taken.
+    refused: Vec<CheckResult>,
 }
 
 /// Reports until `shutdown`.
@@ -56,12 +59,13 @@ pub async fn run(config: AgentConfig, shutdown: CancellationToken) -> Result<(),
     let text = fs::read_to_string(&config.key_file).map_err(|e| key_error(e.to_string()))?;
     let key = ServerKey::from_hex(&text).map_err(|e| key_error(e.to_string()))?;
     let agent = Agent {
-        master: Master::new(&config.master_url)?,
+        master: Master::new(&config.master_url, &config.master_tls)?,
         counter: Counter::open(&config.state_dir)?,
         key,
         health,
         found: Vec::new(),
         last: Vec::new(),
+        refused: Vec::new(),
         config,
     };
     tracing::info!(server = %agent.config.server, master = agent.config.master_url, "agent.started");
@@ -87,7 +91,8 @@ impl Agent {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 () = sleep_until(next_report) => {}
-                found = finished(&mut running) => {
+                mut found = finished(&mut running) => {
+                    settings::overrule(&mut found, &self.refused);
                     checks_due = Instant::now() + self.pause_after(&found);
                     self.last.clone_from(&found);
                     self.found = found;
@@ -147,15 +152,28 @@ impl Agent {
 
     fn taken(&mut self, answer: ReportAnswer, clock_ahead_s: f64) -> (Facts, bool) {
         self.health.set("master", Ok(()));
-        if let (Some(file), Some(settings)) = (&self.config.settings_file, &answer.settings) {
-            match files::write_json(file, settings, 0o600) {
-                Ok(()) => tracing::info!("agent.settings_taken"),
-                Err(error) => tracing::error!(%error, "agent.settings_not_kept"),
-            }
+        match &answer.settings {
+            Some(settings) => self.take(settings),
+            None => self.refused.clear(),
         }
         self.keep(&AgentState { at: Utc::now(), checks: answer.checks, trouble: None });
         let facts = Facts { master_version: answer.version, clock_ahead_s };
         (facts, answer.checks_wanted)
+    }
+
+    /// Keeps new settings, for `tourbus server run`.
+    fn take(&mut self, settings: &Settings) {
+        let Some(file) = &self.config.settings_file else { return };
+        let refused = settings::refused(settings, &self.config.allow_unencrypted);
+        if refused.is_empty() {
+            match files::write_json(file, settings, 0o600) {
+                Ok(()) => tracing::info!("agent.settings_taken"),
+                Err(error) => tracing::error!(%error, "agent.settings_not_kept"),
+            }
+        } else if refused != self.refused {
+            tracing::error!(why = ?refused, "agent.settings_refused");
+        }
+        self.refused = refused;
     }
 
     fn trouble(&self, trouble: Trouble) {

@@ -4,12 +4,14 @@ use crate::{Coordinator, CoordinatorError};
 use futures_util::future::join_all;
 use reqwest::{Client, StatusCode};
 use std::{net::IpAddr, time::Duration};
+use tourbus_config::{CoordinatorConfig, Way, is_readable};
 use tourbus_domain::{ServerId, Slug};
 use tourbus_http::ClientError;
 use tourbus_protocol::{
     CheckName, CheckResult, agent::IdentityProof, server_key::identity_is_proved,
 };
 use tourbus_store::{CheckTarget, Listener};
+use tourbus_tls::Fault;
 use uuid::Uuid;
 
 /// How often it is looked whether a server is due, when nobody wakes us.
@@ -52,8 +54,8 @@ impl Coordinator {
 
     async fn check_server(&self, target: &CheckTarget) {
         let found = [
-            look(target, CheckName::Url, None).await,
-            look(target, CheckName::Ip, target.ip.parse().ok()).await,
+            look(&self.config, target, CheckName::Url, None).await,
+            look(&self.config, target, CheckName::Ip, target.ip.parse().ok()).await,
         ];
         if let Err(error) = self.store.keep_checks(ServerId(target.id), &found).await {
             tracing::warn!(%error, server = target.slug, "checks.not_kept");
@@ -70,12 +72,17 @@ async fn wanted(listener: &mut Option<Listener>) -> bool {
 }
 
 /// Asks a server who it is, by its name or at its IP, and compares.
-async fn look(target: &CheckTarget, name: CheckName, ip: Option<IpAddr>) -> CheckResult {
+async fn look(
+    config: &CoordinatorConfig,
+    target: &CheckTarget,
+    name: CheckName,
+    ip: Option<IpAddr>,
+) -> CheckResult {
     let place = match ip {
         None => target.url.clone(),
         Some(ip) => format!("{ip}, asked for {}", target.url),
     };
-    match ask(target, ip).await {
+    match ask(config, target, ip).await {
         Ok(()) => CheckResult::green(name, format!("{place} answers as {}.", target.slug)),
         Err(why) => CheckResult::red(name, format!("{place}: {why}."), why.remedy(target, name)),
     }
@@ -86,6 +93,10 @@ async fn look(target: &CheckTarget, name: CheckName, ip: Option<IpAddr>) -> Chec
 enum Wrong {
     #[error("{0}")]
     Url(#[from] ClientError),
+    #[error("it is not encrypted: what goes over it could be read and changed on its way")]
+    Readable,
+    #[error("what answers is not to be trusted: {0}")]
+    Untrusted(Fault),
     #[error("nobody answers: {0}")]
     Silent(String),
     #[error("it answers {0}, which is not what Tourbus's media service answers")]
@@ -103,6 +114,20 @@ impl Wrong {
         let CheckTarget { slug, ip, url, .. } = target;
         let field = if name == CheckName::Ip { "Server IP" } else { "Server URL" };
         match self {
+            Self::Url(ClientError::Tls(_) | ClientError::Build(_)) => {
+                "Correct [servers_tls] in the coordinator's configuration.".to_owned()
+            }
+            Self::Readable => "Make the Server URL https in Modify Server, or, on a network that \
+                               nobody else can reach, say allow_unencrypted = [\"server_url\"] in \
+                               the coordinator's configuration."
+                .to_owned(),
+            Self::Untrusted(fault) => {
+                let remedy = fault.remedy(
+                    "servers_tls.ca_file of the coordinator's configuration",
+                    "[tls] of the server's media service",
+                );
+                format!("{remedy}.")
+            }
             Self::Url(_) => "Correct the Server URL in Modify Server.".to_owned(),
             Self::Silent(_) if name == CheckName::Url => format!(
                 "Let the name of {url} resolve to {ip}, and let the web port through the \
@@ -129,8 +154,16 @@ impl Wrong {
     }
 }
 
-async fn ask(target: &CheckTarget, ip: Option<IpAddr>) -> Result<(), Wrong> {
-    let http = tourbus_http::client(&target.url, ip, TIMEOUT)?;
+async fn ask(
+    config: &CoordinatorConfig,
+    target: &CheckTarget,
+    ip: Option<IpAddr>,
+) -> Result<(), Wrong> {
+    let readable = is_readable(&target.url).map_err(|_| ClientError::NoUrl(target.url.clone()))?;
+    if readable && !config.allow_unencrypted.contains(&Way::ServerUrl) {
+        return Err(Wrong::Readable);
+    }
+    let http = tourbus_http::client(&target.url, ip, TIMEOUT, &config.servers_tls)?;
     let nonce = Uuid::new_v4().simple().to_string();
     let proof = proof(&http, &target.url, &nonce).await?;
     let slug = proof.server;
@@ -145,7 +178,10 @@ async fn ask(target: &CheckTarget, ip: Option<IpAddr>) -> Result<(), Wrong> {
 }
 
 async fn proof(http: &Client, url: &str, nonce: &str) -> Result<IdentityProof, Wrong> {
-    let silent = |e| Wrong::Silent(tourbus_http::why(e));
+    let silent = |e| match Fault::of(&e) {
+        Some(fault) => Wrong::Untrusted(fault),
+        None => Wrong::Silent(tourbus_http::why(e)),
+    };
     let asked = http.get(format!("{url}/.well-known/tourbus?nonce={nonce}"));
     let mut answer = asked.send().await.map_err(silent)?;
     let status = answer.status();

@@ -5,10 +5,12 @@ use chrono::Utc;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::time::Duration;
+use tourbus_config::ClientTlsConfig;
 use tourbus_protocol::{
     ServerKey,
     agent::{JoinAnswer, JoinRequest},
 };
+use tourbus_tls::Fault;
 
 /// Longest wait: the master prepares the broker meanwhile.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -26,9 +28,10 @@ pub(crate) async fn ask(
     master_url: &str,
     token: &SecretString,
     key: &ServerKey,
+    tls: &ClientTlsConfig,
 ) -> Result<JoinAnswer, JoinedError> {
     let unreachable = |why: String| JoinedError::Unreachable { url: master_url.to_owned(), why };
-    let http = tourbus_http::client(master_url, None, TIMEOUT)
+    let http = tourbus_http::client(master_url, None, TIMEOUT, tls)
         .map_err(|e| JoinedError::Invalid(format!("--master: {e}")))?;
     let request = JoinRequest {
         token: token.expose_secret().to_owned(),
@@ -37,7 +40,10 @@ pub(crate) async fn ask(
         at: Utc::now(),
     };
     let sent = http.post(format!("{master_url}/api/v1/join")).json(&request).send().await;
-    let answer = sent.map_err(|e| unreachable(tourbus_http::why(e)))?;
+    let answer = sent.map_err(|e| match Fault::of(&e) {
+        Some(fault) => untrusted(master_url, fault),
+        None => unreachable(tourbus_http::why(e)),
+    })?;
     let status = answer.status();
     if status.is_success() {
         return answer.json().await.map_err(|e| unreachable(tourbus_http::why(e)));
@@ -46,4 +52,9 @@ pub(crate) async fn ask(
         Ok(Problem { code, detail, remedy }) => Err(JoinedError::Refused { code, detail, remedy }),
         Err(_) => Err(unreachable(format!("it answers {status}, which is no answer of a master"))),
     }
+}
+
+fn untrusted(url: &str, fault: Fault) -> JoinedError {
+    let remedy = fault.remedy("a file, and that file in --ca", "the master's [tls]");
+    JoinedError::Untrusted { url: url.to_owned(), fault, remedy }
 }

@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 use tourbus_supervisor::SupervisorError;
+use tourbus_tls::{Fault, TlsError};
 
 /// Why a server did not join, or does not run.
 #[derive(Debug, thiserror::Error)]
@@ -36,11 +37,21 @@ pub enum JoinedError {
     )]
     NoToken,
     /// Secrets would travel readable.
-    #[error(
-        "{0} is not encrypted, and the token and the answer to it are secrets. Use the master's \
-         https address, or say --allow-plaintext on a network that nobody else can read"
-    )]
-    Plaintext(String),
+    #[error("{0}\nNothing was changed here")]
+    Readable(String),
+    /// A certificate that was named cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The master's certificate, or what answers in its place, is wrong.
+    #[error("the master at {url} is not to be trusted: {fault}. {remedy}")]
+    Untrusted {
+        /// Its URL.
+        url: String,
+        /// What is wrong.
+        fault: Fault,
+        /// How to mend it.
+        remedy: String,
+    },
     /// The master cannot be reached.
     #[error(
         "the master at {url} cannot be reached: {why}. `curl -v {url}/readyz` shows more; nothing \

@@ -10,6 +10,7 @@ use std::{
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
+use tourbus_config::Way;
 use tourbus_protocol::{
     ServerKey,
     agent::{BrokerAccess, Identity, Settings},
@@ -33,6 +34,27 @@ pub(crate) struct Joined {
     pub(crate) listen: SocketAddr,
     /// How many workers run.
     pub(crate) workers: u8,
+    /// Who vouches for the master's certificate, as the person here said; PEM.
+    #[serde(default)]
+    pub(crate) main_ca: Option<String>,
+    /// The media service's certificate; none behind a proxy, or without encryption.
+    #[serde(default)]
+    pub(crate) tls: Option<CertificateFiles>,
+    /// What is shown to a broker that asks for a certificate.
+    #[serde(default)]
+    pub(crate) broker_tls: Option<CertificateFiles>,
+    /// What may go unencrypted beyond this machine.
+    #[serde(default)]
+    pub(crate) allow_unencrypted: Vec<Way>,
+}
+
+/// A certificate and its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateFiles {
+    /// The certificate, then those that vouch for it; PEM.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
 }
 
 /// The directory itself, absolute.

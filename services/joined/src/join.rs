@@ -1,7 +1,7 @@
 //! `tourbus join`.
 
 use crate::{
-    JoinedError, ask,
+    CertificateFiles, JoinedError, ask, encryption,
     home::{Home, Joined},
     run::Server,
     systemd, watch,
@@ -16,7 +16,8 @@ use std::{
     path::{Path, PathBuf},
 };
 use tokio_util::sync::CancellationToken;
-use tourbus_protocol::agent::{Identity, JoinAnswer, Settings};
+use tourbus_config::{ClientTlsConfig, Way};
+use tourbus_protocol::agent::{Identity, JoinAnswer};
 use tourbus_supervisor::Logs;
 
 /// What `tourbus join` is told.
@@ -36,8 +37,14 @@ pub struct JoinOptions {
     pub token: Option<SecretString>,
     /// Runs here rather than as a systemd unit.
     pub foreground: bool,
-    /// Lets secrets travel over a network unencrypted.
-    pub allow_plaintext: bool,
+    /// Who vouches for the master's certificate, if it is none whom this machine believes; PEM.
+    pub ca: Option<PathBuf>,
+    /// The media service's certificate; by default none, or what it was before.
+    pub tls: Option<CertificateFiles>,
+    /// What is shown to a broker that asks for a certificate; likewise.
+    pub broker_tls: Option<CertificateFiles>,
+    /// What may travel unencrypted beyond this machine, besides what was allowed before.
+    pub allow_unencrypted: Vec<Way>,
     /// The program that the processes run.
     pub binary: PathBuf,
 }
@@ -98,50 +105,69 @@ async fn joined(home: &Home, options: &JoinOptions) -> Result<Joined, JoinedErro
     let token_sha256 =
         options.token.as_ref().map(|t| hex::encode(Sha256::digest(t.expose_secret())));
     if let Some(before) = home.joined()?
-        && home.settings()?.is_some()
+        && let Some(settings) = home.settings()?
         && token_sha256.as_ref().is_none_or(|t| *t == before.token_sha256)
     {
         println!("This server has joined before; going on from there.");
-        let joined = shaped(before, options);
+        let joined = shaped(before, options)?;
+        encryption::look(&joined, &settings)?;
         home.keep_joined(&joined)?;
         return Ok(joined);
     }
     let (Some(token), Some(token_sha256)) = (&options.token, token_sha256) else {
         return Err(JoinedError::NoToken);
     };
-    if !options.allow_plaintext && !tourbus_http::may_carry_secrets(master) {
-        return Err(JoinedError::Plaintext(master.to_owned()));
-    }
+    encryption::look_at_master(master, &options.allow_unencrypted)?;
+    let before = home.joined()?;
+    let main_ca = main_ca(options)?.or_else(|| before.as_ref().and_then(|b| b.main_ca.clone()));
+    let tls = ClientTlsConfig::believing(main_ca.clone());
     let key = home.key()?;
     println!("Asking {master} to let this server in.");
-    let JoinAnswer { server, broker, settings, .. } = ask::ask(master, token, &key).await?;
-    let before = home.joined()?;
+    let JoinAnswer { server, broker, settings, .. } = ask::ask(master, token, &key, &tls).await?;
     let joined = Joined {
         master_url: master.to_owned(),
         token_sha256,
         media_root: before.as_ref().map_or_else(|| home.media(), |b| b.media_root.clone()),
         listen: default_listen(&server)?,
-        workers: before.map_or(1, |b| b.workers),
+        workers: before.as_ref().map_or(1, |b| b.workers),
+        main_ca,
+        tls: before.as_ref().and_then(|b| b.tls.clone()),
+        broker_tls: before.and_then(|b| b.broker_tls),
+        allow_unencrypted: Vec::new(),
         server,
         broker,
     };
-    let joined = shaped(joined, options);
-    keep(home, &joined, &settings)?;
+    let joined = shaped(joined, options)?;
+    encryption::look(&joined, &settings)?;
+    home.keep(&joined, &settings)?;
     Ok(joined)
 }
 
-fn keep(home: &Home, joined: &Joined, settings: &Settings) -> Result<(), JoinedError> {
-    home.keep(joined, settings)
+fn main_ca(options: &JoinOptions) -> Result<Option<String>, JoinedError> {
+    Ok(options.ca.as_ref().map(|path| tourbus_tls::ca_file("--ca", path)).transpose()?)
 }
 
 /// What was asked for explicitly wins over what was before.
-fn shaped(mut joined: Joined, options: &JoinOptions) -> Joined {
+fn shaped(mut joined: Joined, options: &JoinOptions) -> Result<Joined, JoinedError> {
     if let Some(root) = &options.media_root {
         joined.media_root = std::path::absolute(root).unwrap_or_else(|_| root.clone());
     }
     joined.listen = options.listen.unwrap_or(joined.listen);
     joined.workers = options.workers.unwrap_or(joined.workers);
-    joined
+    joined.main_ca = main_ca(options)?.or(joined.main_ca);
+    joined.tls = options.tls.clone().map(absolute).or(joined.tls);
+    joined.broker_tls = options.broker_tls.clone().map(absolute).or(joined.broker_tls);
+    for way in &options.allow_unencrypted {
+        if !joined.allow_unencrypted.contains(way) {
+            joined.allow_unencrypted.push(*way);
+        }
+    }
+    Ok(joined)
+}
+
+fn absolute(files: CertificateFiles) -> CertificateFiles {
+    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    CertificateFiles { certificate: absolute(files.certificate), key: absolute(files.key) }
 }
 
 /// The URL's port; on loopback only if that is where the master reaches this server.

@@ -17,6 +17,7 @@
 
 mod ask;
 mod configs;
+mod encryption;
 mod error;
 mod home;
 mod join;
@@ -25,5 +26,6 @@ mod systemd;
 mod watch;
 
 pub use error::JoinedError;
+pub use home::CertificateFiles;
 pub use join::{JoinOptions, join};
 pub use run::run;

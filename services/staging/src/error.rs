@@ -1,6 +1,7 @@
 //! Why the embedded store cannot run.
 
 use std::{net::SocketAddr, path::PathBuf};
+use tourbus_tls::TlsError;
 
 /// Why the embedded store did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,9 @@ pub enum StagingServerError {
         /// Why.
         source: std::io::Error,
     },
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Metrics could not be set up.
     #[error("cannot set up metrics: {0}")]
     Metrics(String),

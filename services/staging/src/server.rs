@@ -12,6 +12,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tourbus_config::StagingServerConfig;
 use tourbus_telemetry::Health;
+use tourbus_tls::{Listener, Stream};
 
 /// Connections at once; more wait in the listener's backlog.
 const CONNECTIONS_MAX: usize = 512;
@@ -19,8 +20,6 @@ const CONNECTIONS_MAX: usize = 512;
 const HEAD_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long requests under way may take after a shutdown was asked for.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pause after a failed accept (out of file descriptors), so that it does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// `tourbus staging`: serves until `shutdown`, with `/healthz`, `/readyz` and `/metrics` on the
 /// same listener.
@@ -38,7 +37,7 @@ pub async fn run(
 
 /// A store that listens but does not serve yet.
 pub struct Server {
-    listener: TcpListener,
+    listener: Listener,
     store: Arc<DirStore>,
     auth: SimpleAuth,
 }
@@ -57,6 +56,7 @@ impl Server {
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|source| StagingServerError::Listen { listen, source })?;
+        let listener = Listener::new(listener, config.tls.as_ref())?;
         let secret = config.secret_key.expose_secret();
         let auth = SimpleAuth::from_single(config.access_key.clone(), secret);
         Ok(Self { listener, store: Arc::new(store), auth })
@@ -68,7 +68,7 @@ impl Server {
     }
 
     /// Serves until `shutdown`; then requests under way have a few seconds to end.
-    pub async fn serve(self, health: Option<Health>, shutdown: CancellationToken) {
+    pub async fn serve(mut self, health: Option<Health>, shutdown: CancellationToken) {
         let mut s3 = S3ServiceBuilder::new(Objects::new(self.store));
         s3.set_auth(self.auth);
         let front = Front::new(s3.build(), health);
@@ -78,10 +78,7 @@ impl Server {
         let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         tracing::info!(listen = ?self.listener.local_addr().ok(), "staging.listening");
 
-        while let Some((stream, slot)) = accept(&self.listener, &slots, &shutdown).await {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "staging.nodelay_failed");
-            }
+        while let Some((stream, slot)) = accept(&mut self.listener, &slots, &shutdown).await {
             let conn = http.serve_connection(TokioIo::new(stream), front.clone());
             let conn = graceful.watch(conn.into_owned());
             tokio::spawn(async move {
@@ -98,11 +95,11 @@ impl Server {
     }
 }
 
-type Accepted = (tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit);
+type Accepted = (Stream, tokio::sync::OwnedSemaphorePermit);
 
 /// The next connection, once there is room for it; `None` at shutdown.
 async fn accept(
-    listener: &TcpListener,
+    listener: &mut Listener,
     slots: &Arc<Semaphore>,
     shutdown: &CancellationToken,
 ) -> Option<Accepted> {
@@ -110,15 +107,8 @@ async fn accept(
         .run_until_cancelled(async {
             // The semaphore is never closed.
             let slot = Arc::clone(slots).acquire_owned().await.ok()?;
-            loop {
-                match listener.accept().await {
-                    Ok((stream, _)) => return Some((stream, slot)),
-                    Err(error) => {
-                        tracing::warn!(%error, "staging.accept_failed");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                }
-            }
+            let (stream, _) = listener.accept().await;
+            Some((stream, slot))
         })
         .await
         .flatten()

@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
 };
+use tourbus_config::Way;
 use tourbus_domain::Slug;
 use tourbus_store::Role;
 
@@ -96,9 +97,24 @@ pub struct Join {
     /// Run here and now rather than as a systemd unit
     #[arg(long)]
     pub foreground: bool,
-    /// Let the token and the answer travel unencrypted beyond this machine
-    #[arg(long)]
-    pub allow_plaintext: bool,
+    /// The authority that vouches for the master's certificate, if none that this machine believes
+    #[arg(long, value_name = "FILE", env = "TOURBUS_CA")]
+    pub ca: Option<PathBuf>,
+    /// The media service's certificate, then those that vouch for it (PEM)
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub certificate: Option<PathBuf>,
+    /// Its private key
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub key: Option<PathBuf>,
+    /// A certificate to show to the broker, if it asks for one
+    #[arg(long, value_name = "FILE", requires = "broker_key")]
+    pub broker_certificate: Option<PathBuf>,
+    /// Its private key
+    #[arg(long, value_name = "FILE", requires = "broker_certificate")]
+    pub broker_key: Option<PathBuf>,
+    /// What may travel unencrypted beyond this machine; a refusal says which names to give
+    #[arg(long, value_name = "WAYS", value_delimiter = ',')]
+    pub allow_unencrypted: Vec<Way>,
     /// The enrolment token; only from the environment (or standard input), where other users
     /// cannot see it
     #[arg(skip = std::env::var(TOKEN).ok())]

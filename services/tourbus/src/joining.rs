@@ -6,9 +6,10 @@ use crate::{
 };
 use std::{
     io::{IsTerminal, Read},
+    path::PathBuf,
     process::ExitCode,
 };
-use tourbus_joined::JoinOptions;
+use tourbus_joined::{CertificateFiles, JoinOptions};
 
 /// Longest token that is read from standard input, in bytes.
 const TOKEN_BYTES_MAX: u64 = 1024;
@@ -26,11 +27,18 @@ pub async fn join(options: Join) -> anyhow::Result<ExitCode> {
         workers: options.workers,
         token: token.map(Into::into),
         foreground: options.foreground,
-        allow_plaintext: options.allow_plaintext,
+        ca: options.ca,
+        tls: files(options.certificate, options.key),
+        broker_tls: files(options.broker_certificate, options.broker_key),
+        allow_unencrypted: options.allow_unencrypted,
         binary: std::env::current_exe()?,
     };
     tourbus_joined::join(options, shutdown, kill).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn files(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Option<CertificateFiles> {
+    certificate.zip(key).map(|(certificate, key)| CertificateFiles { certificate, key })
 }
 
 /// A terminal is not waited for: joining again needs no token.

@@ -41,7 +41,7 @@ pub async fn topology(command: args::Topology) -> anyhow::Result<ExitCode> {
         &command.action;
     let config: TopologyConfig = tourbus_config::load(&file.config)?;
     let topology = with_joined(Topology::new(&config), &config).await?;
-    let api = Management::new(&config.management);
+    let api = Management::new(&config.management)?;
     let differs = match command.action {
         TopologyAction::Show(_) => {
             print!("{}", topology.show());

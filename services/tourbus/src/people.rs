@@ -1,20 +1,25 @@
 //! Servers of a cluster that was not made by `tourbus up`.
 
 use crate::args::{ConfigFile, EnsureServer};
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use std::process::ExitCode;
-use tourbus_config::WebConfig;
+use tourbus_config::{Way, WebConfig, is_readable};
 use tourbus_domain::ServerId;
 use tourbus_store::{NewServer, Store};
 
 /// `tourbus server ensure`.
 pub async fn ensure_server(args: EnsureServer) -> anyhow::Result<ExitCode> {
     let url = args.url.trim_end_matches('/');
+    let config: WebConfig = tourbus_config::load(&args.file.config)?;
+    let readable = is_readable(url).context("--url")?;
     ensure!(
-        url.starts_with("http://") || url.starts_with("https://"),
-        "--url {url:?} is no base URL: it begins with http:// or https://"
+        !readable || config.allow_unencrypted.contains(&Way::ServerUrl),
+        "--url {url} is not encrypted: what goes over it could be read and changed on its way. Use \
+         https://; or, on a network that nobody else can reach, say allow_unencrypted = \
+         [\"server_url\"] in {}",
+        args.file.config.display()
     );
-    let store = connect(&args.file).await?;
+    let store = Store::connect(&config.database).await?;
     let server = NewServer {
         id: ServerId::new(),
         slug: args.slug,

@@ -4,6 +4,7 @@ use crate::{args::Service, signals};
 use anyhow::Context;
 use serde::de::DeserializeOwned;
 use std::{path::Path, process::ExitCode};
+use tourbus_config::Ways;
 
 pub async fn run(service: Service) -> anyhow::Result<ExitCode> {
     let (shutdown, _) = signals::watch()?;
@@ -38,6 +39,6 @@ pub async fn run(service: Service) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+fn read<T: DeserializeOwned + Ways>(path: &Path) -> anyhow::Result<T> {
     Ok(tourbus_config::load(path)?)
 }

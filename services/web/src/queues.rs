@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tourbus_config::ManagementConfig;
 use tourbus_domain::{Lane, Slug};
+use tourbus_http::ClientError;
 use tourbus_protocol::names::{DEAD_QUEUE, EVENTS_QUEUE, lane_queue};
 use utoipa::ToSchema;
 
@@ -62,8 +63,8 @@ struct Raw {
 
 impl Queues {
     /// Of this broker.
-    pub fn new(config: ManagementConfig) -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?;
+    pub fn new(config: ManagementConfig) -> Result<Self, ClientError> {
+        let client = tourbus_http::client(&config.url, None, TIMEOUT, &config.tls)?;
         Ok(Self { client, config, last: Mutex::new(None) })
     }
 
@@ -92,10 +93,10 @@ impl Queues {
         {
             return answer.clone();
         }
-        let answer = self.ask().await.map_err(|e| QueuesError {
-            url: self.config.url.clone(),
-            why: e.without_url().to_string(),
-        });
+        let answer = self
+            .ask()
+            .await
+            .map_err(|e| QueuesError { url: self.config.url.clone(), why: tourbus_http::why(e) });
         if let Err(error) = &answer {
             tracing::warn!(%error, "queues.unknown");
         }

@@ -21,9 +21,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tourbus_config::WebConfig;
+use tourbus_http::ClientError;
 use tourbus_store::{Store, StoreError};
 use tourbus_telemetry::Health;
 use tourbus_tls::{Listener, TlsError};
+use tourbus_topology::TopologyError;
 use tower_http::{
     catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer,
 };
@@ -56,8 +58,11 @@ pub enum WebError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The HTTP client for the management API cannot be built.
-    #[error("the HTTP client cannot be built: {0}")]
-    Client(#[from] reqwest::Error),
+    #[error("management: {0}")]
+    Client(#[from] ClientError),
+    /// The same, for servers that join.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
     /// The metrics recorder cannot be installed.
     #[error("metrics cannot be installed: {0}")]
     Health(String),
@@ -93,7 +98,7 @@ pub async fn run_on(
         limiter: Limiter::default(),
         turns: Turns::default(),
         failures: failed.clone(),
-        joining: Joining::new(&config),
+        joining: Joining::new(&config)?,
         join_limiter: Limiter::default(),
         own_program: OwnProgram::default(),
         shutdown: shutdown.clone(),

@@ -27,7 +27,7 @@ dir=$(dirname "$bin")
 fresh=$(mktemp "$dir/.tourbus.XXXXXX")
 trap 'rm -f "$fresh"' EXIT
 trap 'exit 1' HUP INT TERM
-curl -fsS -o "$fresh" "$main_url/join/tourbus" || fail "the program could not be fetched from" \
+curl -fsS ${TOURBUS_CA:+--cacert "$TOURBUS_CA"} -o "$fresh" "$main_url/join/tourbus" || fail "the program could not be fetched from" \
     "$main_url/join/tourbus."
 printf '%s  %s\n' "$sha256" "$fresh" | sha256sum -c - >/dev/null 2>&1 || fail "the program is not" \
     "the one that this script was made for: the master was updated just now, or somebody changed" \

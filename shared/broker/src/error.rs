@@ -2,7 +2,56 @@
 
 use crate::limits::{BODY_BYTES_MAX, PUBLISH_TIMEOUT};
 use lapin::ErrorKind;
+use std::io;
+use tourbus_config::NoPlace;
 use tourbus_domain::ErrorClass;
+use tourbus_tls::Fault;
+
+/// Why there is no connection.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// The address is none.
+    #[error("{0}; correct broker.address")]
+    Address(#[from] NoPlace),
+    /// TLS was not agreed on: a certificate, or what answers, is wrong.
+    #[error("{0}; {remedy}", remedy = .0.remedy("broker.tls.ca_file", "broker.tls"))]
+    Tls(Fault),
+    /// The broker answers, and does not let this user in.
+    #[error("{0}")]
+    Refused(String),
+    /// The connection ended before the broker had said a word of AMQP.
+    #[error(
+        "what answers there hangs up instead of speaking AMQP ({0}); if that port speaks TLS, say \
+         amqps:// in broker.address"
+    )]
+    NotAmqp(String),
+    /// Nobody answers.
+    #[error("{0}")]
+    Unreachable(String),
+}
+
+impl ConnectError {
+    pub(crate) fn from_io(error: &io::Error) -> Self {
+        match Fault::of(error) {
+            Some(fault) => Self::Tls(fault),
+            None if error.to_string().contains("tls handshake eof") => Self::Tls(Fault::NotTls),
+            None => Self::Unreachable(error.to_string()),
+        }
+    }
+
+    /// `if_hung_up` is what it means when the connection ended without a word.
+    pub(crate) fn from_lapin(error: &lapin::Error, if_hung_up: Option<Fault>) -> Self {
+        match error.kind() {
+            ErrorKind::IOError(e) => match Fault::of(&**e).or(if_hung_up) {
+                Some(fault) => Self::Tls(fault),
+                None => Self::NotAmqp(e.to_string()),
+            },
+            ErrorKind::ParsingError(e) => Self::NotAmqp(e.to_string()),
+            ErrorKind::ProtocolError(_) => Self::Refused(explain(error)),
+            _ => Self::Unreachable(explain(error)),
+        }
+    }
+}
 
 /// Why a publication is not known to stand on a queue.
 ///

@@ -7,7 +7,9 @@
 //! ```
 //!
 //! Nothing of lapin's own recovery is used. On any fault the connection, its channels and its
-//! consumers are built anew, for ever, until shutdown. Every wait has a timeout ([`limits`]).
+//! consumers are built anew, for ever, until shutdown. Every wait has a timeout ([`limits`]). AMQP
+//! goes over streams of `tourbus_tls`, plain or TLS; the certificates of `broker.tls` are read again
+//! whenever a connection is rebuilt.
 //!
 //! *Invariant:* a delivery is acknowledged on the channel it came from or not at all.
 //! *Invariant:* a publish that returned `Ok` stands on a queue: confirmed and not returned.
@@ -22,10 +24,12 @@ mod publisher;
 mod state;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod wire;
 
 pub use broker::Broker;
 pub use consumer::Deliveries;
 pub use delivery::Delivery;
-pub use error::{DepthError, Lost, PublishError};
+pub use error::{ConnectError, DepthError, Lost, PublishError};
 pub use publisher::{Publication, Publisher};
 pub use state::BrokerState;
+pub use wire::try_once;

@@ -7,15 +7,12 @@
 
 use crate::{
     error::explain,
-    limits::{CLOSE_TIMEOUT, CONNECT_TIMEOUT, LIVENESS_TICK, Pause},
+    limits::{CLOSE_TIMEOUT, LIVENESS_TICK, Pause},
     state::Board,
+    wire,
 };
 use futures_util::{Stream, StreamExt};
-use lapin::{
-    Connection, ConnectionProperties, Event,
-    uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo},
-};
-use secrecy::ExposeSecret;
+use lapin::{Connection, Event};
 use std::{
     pin::Pin,
     sync::{Arc, OnceLock},
@@ -180,14 +177,7 @@ impl Supervisor {
 
     async fn open(&self) -> Result<Connection, String> {
         let name = format!("{} ({})", self.name, self.role.as_str());
-        // No automatic recovery: this supervisor is the recovery.
-        let properties = ConnectionProperties::default().with_connection_name(name.into());
-        match timeout(CONNECT_TIMEOUT, Connection::connect_uri(uri(&self.config)?, properties))
-            .await
-        {
-            Ok(opened) => opened.map_err(|e| explain(&e)),
-            Err(_) => Err(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())),
-        }
+        wire::open(&self.config, &name).await.map_err(|e| e.to_string())
     }
 
     /// Shows a connection for as long as it stands.
@@ -258,47 +248,5 @@ impl Supervisor {
             self.board.blocked(reason.clone());
             live.blocked.send_replace(reason);
         }
-    }
-}
-
-pub(crate) fn uri(config: &BrokerConfig) -> Result<AMQPUri, String> {
-    let (host, port) = host_and_port(&config.address)?;
-    Ok(AMQPUri {
-        scheme: AMQPScheme::AMQP,
-        authority: AMQPAuthority {
-            userinfo: AMQPUserInfo {
-                username: config.user.clone(),
-                password: config.password.expose_secret().to_owned(),
-            },
-            host,
-            port,
-        },
-        vhost: config.vhost.clone(),
-        query: AMQPQueryString {
-            heartbeat: Some(config.heartbeat_s),
-            connection_timeout: Some(CONNECT_TIMEOUT.as_millis() as u64),
-            ..AMQPQueryString::default()
-        },
-    })
-}
-
-fn host_and_port(address: &str) -> Result<(String, u16), String> {
-    let parsed = address.rsplit_once(':').and_then(|(host, port)| {
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        Some((host.to_owned(), port.parse().ok()?)).filter(|(host, _)| !host.is_empty())
-    });
-    parsed.ok_or_else(|| format!("{address:?} is not host:port; correct broker.address"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_name_host_and_port() {
-        assert_eq!(host_and_port("localhost:5672"), Ok(("localhost".to_owned(), 5672)));
-        assert_eq!(host_and_port("[::1]:1"), Ok(("::1".to_owned(), 1)));
-        assert!(host_and_port("localhost").is_err());
-        assert!(host_and_port(":5672").is_err());
     }
 }

@@ -1,12 +1,12 @@
 //! For tests only: one bare operation at a time, to see what the broker allows a user to do.
 
 use crate::{
-    error::{explain, reply_code},
-    limits::{CHANNEL_TIMEOUT, CLOSE_TIMEOUT, CONNECT_TIMEOUT},
-    link::uri,
+    error::reply_code,
+    limits::{CHANNEL_TIMEOUT, CLOSE_TIMEOUT},
+    wire,
 };
 use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind,
+    BasicProperties, Channel, Connection, ExchangeKind,
     options::{
         BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
         ExchangeBindOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions,
@@ -62,9 +62,8 @@ pub struct Denied {
 impl Raw {
     /// Connects.
     pub async fn connect(config: &BrokerConfig) -> Result<Self, String> {
-        let connecting = Connection::connect_uri(uri(config)?, ConnectionProperties::default());
-        let connected = timeout(CONNECT_TIMEOUT, connecting).await.map_err(|e| e.to_string())?;
-        connected.map(|connection| Self { connection }).map_err(|e| explain(&e))
+        let connected = wire::open(config, "raw").await;
+        connected.map(|connection| Self { connection }).map_err(|e| e.to_string())
     }
 
     /// Tries one operation, on a channel of its own.

@@ -1,6 +1,9 @@
 //! `tourbus agent`, and what web tells servers that join.
 
-use crate::parts::{BrokerConfig, HealthConfig, StagingConfig};
+use crate::{
+    ClientTlsConfig, Inspection, Way, Ways,
+    parts::{BrokerConfig, HealthConfig, StagingConfig},
+};
 use serde::Deserialize;
 use std::path::PathBuf;
 use tourbus_domain::Slug;
@@ -13,6 +16,9 @@ pub struct AgentConfig {
     pub server: Slug,
     /// Base URL of the master, without a trailing slash.
     pub master_url: String,
+    /// Whom to believe there by https.
+    #[serde(default)]
+    pub master_tls: ClientTlsConfig,
     /// The file with the server's private key: 64 hexadecimal digits.
     pub key_file: PathBuf,
     /// Where it keeps the number of its last report, and what the checks found.
@@ -40,6 +46,24 @@ pub struct AgentConfig {
     /// The same while one of them is red.
     #[serde(default = "red_checks_every")]
     pub red_checks_every_s: u64,
+    /// What may go unencrypted beyond this machine.
+    #[serde(default)]
+    pub allow_unencrypted: Vec<Way>,
+}
+
+impl Ways for AgentConfig {
+    fn look(&self, inspection: &mut Inspection) {
+        inspection.url(Way::MainUrl, "master_url", &self.master_url);
+        let https = crate::is_https(&self.master_url).is_ok_and(|tls| tls);
+        inspection.tls("master_tls", &self.master_tls, https);
+        inspection.broker("broker", &self.broker);
+        inspection.staging("staging", &self.staging);
+        inspection.listener(Way::Health, "health.listen", self.health.listen, None);
+    }
+
+    fn allow_unencrypted(&self) -> &[Way] {
+        &self.allow_unencrypted
+    }
 }
 
 const fn reserve() -> u64 {
@@ -59,8 +83,12 @@ const fn red_checks_every() -> u64 {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JoiningConfig {
-    /// `host:port` of AMQP, as cluster servers reach it.
+    /// Address of AMQP, as cluster servers reach it: `amqps://host:port`.
     pub broker_address: String,
+    /// The authority that vouches for the broker, if it is none that every machine believes; PEM.
+    pub broker_ca_file: Option<PathBuf>,
+    /// The same for the master's own certificate.
+    pub main_ca_file: Option<PathBuf>,
     /// The master's public keys, hex: whose orders servers obey.
     pub master_public_keys: Vec<String>,
     /// The staging bucket, as cluster servers reach it.

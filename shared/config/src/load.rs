@@ -1,5 +1,6 @@
 //! Reading a configuration.
 
+use crate::{Inspection, Ways};
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -26,16 +27,28 @@ pub enum ConfigError {
         /// What is wrong, with the key.
         message: String,
     },
+    /// It contradicts itself, or would send readable what nobody said may be read.
+    #[error("{}: {message}", path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the setting, and how to mend it.
+        message: String,
+    },
 }
 
 /// Reads `path`, lays the environment over it, and checks the whole.
-pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+pub fn load<T: DeserializeOwned + Ways>(path: &Path) -> Result<T, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    parse(&text, &path.display().to_string(), std::env::vars())
+    let config = parse(&text, &path.display().to_string(), std::env::vars())?;
+    match Inspection::of(&config) {
+        None => Ok(config),
+        Some(message) => Err(ConfigError::Refused { path: path.to_owned(), message }),
+    }
 }
 
-/// The same from a text; `origin` names it in errors.
+/// The same from a text, without looking at it as a whole; `origin` names it in errors.
 pub fn parse<T: DeserializeOwned>(
     text: &str,
     origin: &str,

@@ -1,5 +1,6 @@
 //! Sections that several processes share.
 
+use crate::ClientTlsConfig;
 use secrecy::SecretString;
 use serde::Deserialize;
 use std::{net::SocketAddr, path::PathBuf};
@@ -23,8 +24,12 @@ const fn ten() -> u32 {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BrokerConfig {
-    /// `host:port` of AMQP.
+    /// `amqps://host:port`, or `amqp://host:port` without encryption; `host:port` means the latter.
     pub address: String,
+    /// Whom to believe by amqps, and our own certificate if the broker asks for one. All of it is
+    /// read again whenever a connection is rebuilt.
+    #[serde(default)]
+    pub tls: ClientTlsConfig,
     /// Virtual host, for example `/` or `tourbus`.
     pub vhost: String,
     /// User; also stamped on every message as `user-id`, which the broker checks.
@@ -46,6 +51,9 @@ const fn amqp_heartbeat() -> u16 {
 pub struct ManagementConfig {
     /// Base URL, for example `http://127.0.0.1:15672`.
     pub url: String,
+    /// Whom to believe by https.
+    #[serde(default)]
+    pub tls: ClientTlsConfig,
     /// Virtual host.
     pub vhost: String,
     /// User with the `administrator` tag to declare, `monitoring` to look.
@@ -60,6 +68,9 @@ pub struct ManagementConfig {
 pub struct StagingConfig {
     /// Base URL of the S3 endpoint; buckets are addressed path-style.
     pub endpoint: String,
+    /// Whom to believe by https.
+    #[serde(default)]
+    pub tls: ClientTlsConfig,
     /// Region; Garage's default is `garage`.
     pub region: String,
     /// Bucket.

@@ -4,7 +4,7 @@ use crate::parts::{
     BrokerConfig, ClusterConfig, DatabaseConfig, HealthConfig, ManagementConfig, Slots,
     StagingConfig, TlsConfig, WorkerLimits,
 };
-use crate::{Network, agent::JoiningConfig};
+use crate::{ClientTlsConfig, Network, Way, agent::JoiningConfig};
 use secrecy::SecretString;
 use serde::Deserialize;
 use std::{net::SocketAddr, path::PathBuf};
@@ -40,6 +40,9 @@ pub struct WebConfig {
     /// Failed sign-ins are written to the audit log counted over this time, in seconds.
     #[serde(default = "sign_in_window")]
     pub sign_in_window_s: u32,
+    /// What may go unencrypted beyond this machine.
+    #[serde(default)]
+    pub allow_unencrypted: Vec<Way>,
 }
 
 const fn sign_in_window() -> u32 {
@@ -90,6 +93,12 @@ pub struct CoordinatorConfig {
     /// A signed message may be obeyed for this long, in seconds (7 days).
     #[serde(default = "message_ttl")]
     pub message_ttl_s: u64,
+    /// Whom to believe at the servers' URLs.
+    #[serde(default)]
+    pub servers_tls: ClientTlsConfig,
+    /// What may go unencrypted beyond this machine.
+    #[serde(default)]
+    pub allow_unencrypted: Vec<Way>,
 }
 
 const fn rescue_after() -> u64 {
@@ -129,6 +138,9 @@ pub struct WorkerConfig {
     /// Bounds.
     #[serde(default)]
     pub limits: WorkerLimits,
+    /// What may go unencrypted beyond this machine.
+    #[serde(default)]
+    pub allow_unencrypted: Vec<Way>,
 }
 
 /// `tourbus media`.
@@ -154,6 +166,9 @@ pub struct MediaConfig {
     /// are counted per listener and not per proxy.
     #[serde(default)]
     pub trusted_proxies: Vec<Network>,
+    /// What may go unencrypted beyond this machine.
+    #[serde(default)]
+    pub allow_unencrypted: Vec<Way>,
 }
 
 /// `tourbus staging`: the embedded S3 server of the local stack.
@@ -170,6 +185,12 @@ pub struct StagingServerConfig {
     pub access_key: String,
     /// Secret key.
     pub secret_key: SecretString,
+    /// Its certificate, to listen by TLS; without it, plain.
+    #[serde(default)]
+    pub tls: Option<TlsConfig>,
+    /// What may go unencrypted beyond this machine.
+    #[serde(default)]
+    pub allow_unencrypted: Vec<Way>,
 }
 
 /// `tourbus topology`.
@@ -186,6 +207,9 @@ pub struct TopologyConfig {
     /// The master's database, which knows the servers that have joined; without it, only those
     /// of `servers` are known.
     pub database: Option<DatabaseConfig>,
+    /// What may go unencrypted beyond this machine.
+    #[serde(default)]
+    pub allow_unencrypted: Vec<Way>,
 }
 
 /// A broker user.

@@ -53,7 +53,7 @@ pub struct Identity {
 /// A server's access to the broker. The password is told once, in the answer to joining.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct BrokerAccess {
-    /// `host:port`.
+    /// Where it is, as [`BrokerPlace::address`]; what the settings say later wins.
     pub address: String,
     /// Virtual host.
     pub vhost: String,
@@ -63,11 +63,25 @@ pub struct BrokerAccess {
     pub password: String,
 }
 
+/// Where the broker is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokerPlace {
+    /// `amqps://host:port`, or `amqp://host:port`, or `host:port`, which is the latter.
+    pub address: String,
+    /// Certificates of the private authorities that vouch for it, PEM; none when it is one that
+    /// every machine believes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+}
+
 /// Access to the staging bucket.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct StagingAccess {
     /// Base URL of the endpoint.
     pub endpoint: String,
+    /// Who vouches for it by https, as [`BrokerPlace::ca`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
     /// Region.
     pub region: String,
     /// Bucket.
@@ -87,6 +101,12 @@ pub struct Settings {
     pub main_domain: String,
     /// Base URL of the master.
     pub main_url: String,
+    /// Who vouches for the master itself by https, as [`BrokerPlace::ca`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main_ca: Option<String>,
+    /// Where the broker is; none from a master that does not say: then where it was on joining.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker: Option<BrokerPlace>,
     /// The master's public keys, hex: whose orders are obeyed.
     pub master_public_keys: Vec<String>,
     /// The staging bucket.

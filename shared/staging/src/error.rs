@@ -1,6 +1,7 @@
 //! What can go wrong with staging, and what to do about it.
 
 use tourbus_domain::{ErrorClass, JobError};
+use tourbus_tls::Fault;
 
 /// Pause asked for when a store says "slow down" without saying for how long, in seconds.
 const SLOW_DOWN_S: u32 = 2;
@@ -78,6 +79,17 @@ pub enum StagingError {
         /// What happened.
         message: String,
     },
+    /// The store's certificate, or what answers in its place, is wrong. It passes when that is
+    /// mended, which may be soon: so it is tried again.
+    #[error("staging at {endpoint} is not to be trusted for {action}: {fault}")]
+    Untrusted {
+        /// What was tried.
+        action: &'static str,
+        /// Endpoint.
+        endpoint: String,
+        /// What is wrong.
+        fault: Fault,
+    },
     /// The store asks for a pause.
     #[error("staging at {endpoint} asks to slow down")]
     RateLimited {
@@ -121,7 +133,9 @@ impl StagingError {
     /// A missing object is permanent here: whether it will still come is the caller's to know.
     pub const fn class(&self) -> ErrorClass {
         match self {
-            Self::Unavailable { .. } | Self::Truncated { .. } => ErrorClass::Transient,
+            Self::Unavailable { .. } | Self::Untrusted { .. } | Self::Truncated { .. } => {
+                ErrorClass::Transient
+            }
             Self::RateLimited { after_s, .. } => ErrorClass::RateLimited { after_s: *after_s },
             Self::NotFound { .. }
             | Self::NoSuchBucket { .. }
@@ -143,6 +157,7 @@ impl StagingError {
             Self::Truncated { .. } => "staging_object_truncated",
             Self::Corrupt { .. } => "staging_object_corrupt",
             Self::Unavailable { .. } => "staging_unavailable",
+            Self::Untrusted { .. } => "staging_untrusted",
             Self::RateLimited { .. } => "staging_rate_limited",
             Self::Invalid { .. } => "staging_misconfigured",
             Self::Other { .. } => "staging_refused",
@@ -173,6 +188,7 @@ impl StagingError {
             Self::Unavailable { endpoint, .. } => {
                 format!("Check that the store at {endpoint} runs and can be reached from here")
             }
+            Self::Untrusted { fault, .. } => fault.remedy("staging.tls.ca_file", "staging.tls"),
             Self::RateLimited { .. } => {
                 "Nothing to do unless it persists; then run fewer workers".to_owned()
             }

@@ -86,7 +86,7 @@ async fn shake(
     peer: SocketAddr,
 ) -> Option<(Stream, SocketAddr)> {
     match timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => Some((Stream::Tls(Box::new(stream)), peer)),
+        Ok(Ok(stream)) => Some((Stream::Tls(Box::new(stream.into())), peer)),
         Ok(Err(error)) => {
             tracing::debug!(%error, "listener.handshake_failed");
             None

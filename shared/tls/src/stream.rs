@@ -9,13 +9,14 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::TlsStream;
 
-/// A connection that was accepted.
+/// A connection that was accepted or made.
+#[derive(Debug)]
 pub enum Stream {
     /// As it comes.
     Plain(TcpStream),
-    /// Decrypted.
+    /// Encrypted on its way.
     Tls(Box<TlsStream<TcpStream>>),
 }
 

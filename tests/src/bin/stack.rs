@@ -49,6 +49,7 @@ async fn run() -> Result<ExitStatus> {
         ports: InfraPorts::free()?,
         tourbus_binary: find_tourbus()?,
         staging: garage.as_ref().map(endpoint_of),
+        tls: None,
         durable: false,
         logs: Logs::files(&logs),
     };
@@ -67,6 +68,7 @@ async fn run() -> Result<ExitStatus> {
 fn endpoint_of(garage: &Garage) -> StagingEndpoint {
     StagingEndpoint {
         endpoint: garage.endpoint.clone(),
+        tls: tourbus_config::ClientTlsConfig::default(),
         region: garage.region.clone(),
         bucket: garage.bucket.clone(),
         prefix: String::new(),

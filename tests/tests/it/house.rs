@@ -120,8 +120,8 @@ fn dependencies_point_one_way() {
     // Lower layers first; a crate may depend on lower ones only.
     let layers: [&[&str]; 5] = [
         &["domain"],
-        &["protocol", "config", "telemetry", "http", "supervisor"],
-        &["mediaroot", "staging", "broker", "store", "topology", "tls"],
+        &["protocol", "config", "telemetry", "tls", "http", "supervisor"],
+        &["mediaroot", "staging", "broker", "store", "topology"],
         &["web", "coordinator", "worker", "media", "staging-server", "agent"],
         &["joined"],
     ];

@@ -28,13 +28,18 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A server that is known, and has not joined yet. Its slug is no other test's: broker users
 /// belong to the whole broker.
-struct Newcomer {
+pub struct Newcomer {
     id: ServerId,
-    slug: Slug,
+    pub slug: Slug,
 }
 
 impl Newcomer {
     async fn create(cluster: &Cluster) -> Self {
+        Self::create_at(cluster, "http").await
+    }
+
+    /// One whose URL has this scheme.
+    pub async fn create_at(cluster: &Cluster, scheme: &str) -> Self {
         let slug: Slug =
             format!("j{}", &uuid::Uuid::new_v4().simple().to_string()[..10]).parse().unwrap();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
@@ -43,7 +48,7 @@ impl Newcomer {
             slug: slug.clone(),
             name: format!("Newcomer {slug}"),
             ip: Ipv4Addr::LOCALHOST.into(),
-            url: format!("http://{slug}.tourbus.localhost:{}", port.port()),
+            url: format!("{scheme}://{slug}.tourbus.localhost:{}", port.port()),
             is_master: false,
             is_default: false,
         };
@@ -51,8 +56,13 @@ impl Newcomer {
         Self { id, slug }
     }
 
+    /// The host of its URL.
+    pub fn host(&self) -> String {
+        format!("{}.tourbus.localhost", self.slug)
+    }
+
     /// The answer to a wish for a token.
-    async fn enrol(&self, cluster: &Cluster) -> Value {
+    pub async fn enrol(&self, cluster: &Cluster) -> Value {
         let path = format!("/servers/{}/enrolment", self.id);
         let (status, answer) = cluster.api.post(&path, &json!({})).await.unwrap();
         assert_eq!(status, 201, "{answer}");
@@ -63,7 +73,7 @@ impl Newcomer {
         cluster.api.get(&format!("/servers/{}/checks", self.id)).await.unwrap()
     }
 
-    async fn until_checks(&self, cluster: &Cluster, what: &str, done: impl Fn(&Value) -> bool) {
+    pub async fn until_checks(&self, cluster: &Cluster, what: &str, done: impl Fn(&Value) -> bool) {
         let look = || self.checks(cluster);
         wait::until(what, PATIENCE, look, |checks: &Value| done(checks)).await;
     }
@@ -78,7 +88,7 @@ impl Newcomer {
     }
 
     /// Removes what the whole broker would keep of it.
-    async fn forget(&self, cluster: &Cluster) {
+    pub async fn forget(&self, cluster: &Cluster) {
         let (api, vhost) = management(cluster);
         remove_server(&api, &vhost, &self.slug).await.unwrap();
     }
@@ -86,33 +96,38 @@ impl Newcomer {
 
 fn management(cluster: &Cluster) -> (Management, String) {
     let config: WebConfig = cluster.config_of("web");
-    (Management::new(&config.management), config.management.vhost)
+    (Management::new(&config.management).unwrap(), config.management.vhost)
 }
 
 /// The check of this name, in an answer.
-fn check<'a>(checks: &'a Value, name: &str) -> &'a Value {
+pub fn check<'a>(checks: &'a Value, name: &str) -> &'a Value {
     let all = checks["checks"].as_array().unwrap();
     all.iter().find(|c| c["name"] == name).unwrap()
 }
 
-fn all_green(checks: &Value) -> bool {
+pub fn all_green(checks: &Value) -> bool {
     checks["checks"].as_array().unwrap().iter().all(|c| c["state"] == "green")
 }
 
 /// The printed command, run as the new machine would: in a directory of its own, without sudo.
-struct Installation {
+pub struct Installation {
     child: Child,
-    dir: PathBuf,
+    pub dir: PathBuf,
     output: PathBuf,
 }
 
 impl Installation {
     fn run(command: &str, root: &Path) -> Self {
+        Self::run_with(command, root, "")
+    }
+
+    /// The same, with more options of `tourbus join`.
+    pub fn run_with(command: &str, root: &Path, more: &str) -> Self {
         let (dir, bin) = (root.join("server"), root.join("tourbus"));
         let (before, after) = command.split_once("| sudo ").unwrap();
         let token = after.strip_suffix(" sh").unwrap();
         let text = format!(
-            "{before}| TOURBUS_BIN={} {token} sh -s -- --foreground --dir {}",
+            "{before}| TOURBUS_BIN={} {token} sh -s -- --foreground {more} --dir {}",
             bin.display(),
             dir.display()
         );
@@ -129,17 +144,17 @@ impl Installation {
         Self { child, dir, output }
     }
 
-    fn said(&self) -> String {
+    pub fn said(&self) -> String {
         fs::read_to_string(&self.output).unwrap()
     }
 
-    async fn until_said(&self, text: &str) {
+    pub async fn until_said(&self, text: &str) {
         let look = || async { self.said() };
         wait::until(text, PATIENCE, look, |said: &String| said.contains(text)).await;
     }
 
     /// As Ctrl-C does; must end by itself.
-    async fn stop(mut self) {
+    pub async fn stop(mut self) {
         self.signal(Signal::TERM);
         let mut ended = None;
         let look = || {

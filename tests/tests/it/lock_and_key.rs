@@ -105,7 +105,7 @@ async fn the_credentials_of_one_server_open_nothing_of_another() {
 }
 
 async fn the_management_api_is_closed(cluster: &Cluster, mine: &WorkerConfig) {
-    let http = reqwest::Client::new();
+    let http = tourbus_http::plain().unwrap().build().unwrap();
     for path in ["whoami", "queues", "users", "definitions", "connections"] {
         let url = format!("{}/api/{path}", cluster.management_url());
         let password = mine.broker.password.expose_secret();

@@ -5,6 +5,7 @@
 
 mod broker;
 mod browser;
+mod encrypted;
 mod faults;
 mod house;
 mod joining;

@@ -23,7 +23,7 @@ async fn wait_for(cluster: &Cluster, artist: &Artist, want: u64) {
 async fn hear(cluster: &Cluster, artist: &Artist, agent: &str, range: Option<&str>) -> u16 {
     let address = cluster.media_address("server2");
     let url = format!("http://{address}/artists/{}/media/songs/00.mp3", artist.slug);
-    let client = reqwest::Client::builder().user_agent(agent).no_proxy().build().unwrap();
+    let client = tourbus_http::plain().unwrap().user_agent(agent).build().unwrap();
     loop {
         let mut request = client.get(&url);
         if let Some(range) = range {
@@ -52,7 +52,8 @@ async fn a_play_is_once_per_listener_and_song_when_audio_was_sent() {
         cluster.media_address("server2"),
         artist.slug
     );
-    let head = reqwest::Client::new().head(&url).send().await.unwrap();
+    let http = tourbus_http::plain().unwrap().build().unwrap();
+    let head = http.head(&url).send().await.unwrap();
     assert_eq!(head.status(), 200);
     // A look at the beginning is no play; neither are the ranges of one play several.
     assert_eq!(hear(&cluster, &artist, "looker", Some("bytes=0-999")).await, 206);

@@ -51,6 +51,7 @@ impl Rabbit {
             database: None,
             management: ManagementConfig {
                 url: var("TOURBUS_TEST_MANAGEMENT_URL"),
+                tls: tourbus_config::ClientTlsConfig::default(),
                 vhost: format!("test-{id}"),
                 user: var("TOURBUS_TEST_RABBITMQ_USER"),
                 password: var("TOURBUS_TEST_RABBITMQ_PASSWORD").into(),
@@ -60,8 +61,9 @@ impl Rabbit {
                 password: password(),
             },
             servers: servers.iter().map(user).collect(),
+            allow_unencrypted: Vec::new(),
         };
-        let api = Management::new(&config.management);
+        let api = Management::new(&config.management).unwrap();
         Self { api, topology: Topology::new(&config), config, servers }
     }
 
@@ -72,6 +74,7 @@ impl Rabbit {
     fn config_of(&self, user: String) -> BrokerConfig {
         BrokerConfig {
             address: var("TOURBUS_TEST_AMQP"),
+            tls: tourbus_config::ClientTlsConfig::default(),
             vhost: self.vhost().to_owned(),
             user,
             password: password(),

@@ -13,6 +13,7 @@ fn config() -> StagingConfig {
     };
     StagingConfig {
         endpoint: var("TOURBUS_TEST_S3_ENDPOINT"),
+        tls: tourbus_config::ClientTlsConfig::default(),
         region: var("TOURBUS_TEST_S3_REGION"),
         bucket: var("TOURBUS_TEST_S3_BUCKET"),
         prefix: format!("staging-{}/", uuid::Uuid::new_v4().simple()),

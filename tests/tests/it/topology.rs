@@ -14,7 +14,10 @@ use tourbus_topology::{
 async fn damage(rabbit: &Rabbit, method: &str, path: &str, body: &str) {
     use secrecy::ExposeSecret;
     let management = &rabbit.config.management;
-    let response = reqwest::Client::new()
+    let response = tourbus_http::plain()
+        .unwrap()
+        .build()
+        .unwrap()
         .request(method.parse().unwrap(), format!("{}/api/{path}", management.url))
         .basic_auth(&management.user, Some(management.password.expose_secret()))
         .header("content-type", "application/json")

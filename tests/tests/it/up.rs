@@ -70,7 +70,8 @@ impl Up {
     async fn ready(&mut self) {
         let look = || async {
             let url = format!("http://127.0.0.1:{}/readyz", self.web);
-            let ready = reqwest::get(url).await.is_ok_and(|a| a.status() == 200);
+            let http = tourbus_http::plain().unwrap().build().unwrap();
+            let ready = http.get(url).send().await.is_ok_and(|a| a.status() == 200);
             (ready && self.processes().len() == NAMES.len(), self.log())
         };
         wait::until("the stack to be ready", PATIENCE, look, |(ready, _)| *ready).await;

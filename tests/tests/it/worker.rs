@@ -60,6 +60,7 @@ impl Rig {
             master_public_keys: vec![signer.public_key_hex()],
             slots: Slots::default(),
             limits,
+            allow_unencrypted: Vec::new(),
             server,
         };
         let shutdown = CancellationToken::new();

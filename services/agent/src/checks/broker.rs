@@ -4,7 +4,7 @@ use chrono::Utc;
 use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tourbus_broker::{Broker, BrokerState, DepthError, Publication};
+use tourbus_broker::{Broker, BrokerState, ConnectError, DepthError, Publication};
 use tourbus_config::AgentConfig;
 use tourbus_domain::Lane;
 use tourbus_protocol::{CheckName, CheckResult, Event, EventBody, names};
@@ -12,6 +12,12 @@ use uuid::Uuid;
 
 /// Longest wait for a connection.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
+
+/// Where a joined server is told who vouches for the broker.
+const CA: &str = "joining.broker_ca_file of web's configuration on the master";
+/// Where it has its own certificate from.
+const OWN: &str = "broker.tls here (on a server that has joined: `tourbus join` with --broker-certificate and \
+     --broker-key)";
 
 /// The cause and the remedy.
 type Red = (String, String);
@@ -36,7 +42,12 @@ pub(super) async fn check(config: &AgentConfig) -> CheckResult {
 }
 
 async fn probe(config: &AgentConfig, broker: &Broker) -> Result<(), Red> {
-    connected(config, broker).await?;
+    // Once by hand: that says best what is wrong. The broker may be starting just now.
+    match tourbus_broker::try_once(&config.broker, "check").await {
+        Ok(()) | Err(ConnectError::Unreachable(_)) => {}
+        Err(error) => return Err(refused(config, &error)),
+    }
+    connected(broker).await.map_err(|error| refused(config, &error))?;
     for lane in Lane::ALL {
         let queue = names::lane_queue(&config.server, lane);
         broker.depth(&queue).await.map_err(|e| lane_missing(&e))?;
@@ -76,35 +87,52 @@ fn lane_missing(error: &DepthError) -> Red {
     )
 }
 
-async fn connected(config: &AgentConfig, broker: &Broker) -> Result<(), Red> {
+async fn connected(broker: &Broker) -> Result<(), ConnectError> {
     let mut state = broker.watch();
     let waited =
         timeout(CONNECT_WAIT, state.wait_for(|s| !matches!(s, BrokerState::Connecting { .. })));
     if waited.await.is_ok() {
         return Ok(());
     }
-    let reason = match &*broker.watch().borrow() {
-        BrokerState::Connecting { reason } | BrokerState::Blocked { reason } => reason.clone(),
-        BrokerState::Connected => return Ok(()),
-    };
-    Err(refused(config, &reason))
+    match &*broker.watch().borrow() {
+        BrokerState::Connecting { reason } | BrokerState::Blocked { reason } => {
+            Err(ConnectError::Unreachable(reason.clone()))
+        }
+        BrokerState::Connected => Ok(()),
+    }
 }
 
-fn refused(config: &AgentConfig, reason: &str) -> Red {
+fn refused(config: &AgentConfig, error: &ConnectError) -> Red {
     let (address, user) = (&config.broker.address, &config.broker.user);
-    if reason.contains("ACCESS_REFUSED") || reason.contains("NOT_ALLOWED") {
-        return (
+    match error {
+        ConnectError::Address(_) => (
+            format!("{error}."),
+            "Correct joining.broker_address in web's configuration on the master.".to_owned(),
+        ),
+        ConnectError::Tls(fault) => (
+            format!("The broker at {address} is not to be trusted: {fault}."),
+            format!("{}.", fault.remedy(CA, OWN)),
+        ),
+        ConnectError::Refused(reason) => (
             format!("The broker at {address} refuses {user}: {reason}."),
             "Make a new command on this server's page at the master, and run it here: the broker's \
              password is made anew with it."
                 .to_owned(),
-        );
-    }
-    (
-        format!("The broker at {address} cannot be reached: {reason}."),
-        format!(
-            "Let this server connect to {address}: check name service, firewall, and that \
-             RabbitMQ listens there."
         ),
-    )
+        ConnectError::NotAmqp(reason) => (
+            format!(
+                "What answers at {address} hangs up instead of speaking plain AMQP: {reason}."
+            ),
+            "If that port speaks TLS, let joining.broker_address in web's configuration on the \
+             master begin with amqps://; else name RabbitMQ's port there."
+                .to_owned(),
+        ),
+        ConnectError::Unreachable(reason) => (
+            format!("The broker at {address} cannot be reached: {reason}."),
+            format!(
+                "Let this server connect to {address}: check name service, firewall, and that \
+                 RabbitMQ listens there."
+            ),
+        ),
+    }
 }

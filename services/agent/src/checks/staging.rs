@@ -6,6 +6,8 @@ use tourbus_protocol::{CheckName, CheckResult, names};
 use tourbus_staging::{S3Staging, Staging, StagingError};
 use uuid::Uuid;
 
+/// Where a joined server is told who vouches for the store.
+const CA: &str = "joining.staging.tls.ca_file of web's configuration on the master";
 /// A check is quick or it is red: moves themselves try for longer.
 const REQUEST_TIMEOUT_S: u64 = 10;
 /// Tries of each request.
@@ -29,11 +31,17 @@ pub(super) async fn check(config: &AgentConfig) -> CheckResult {
             CheckName::Staging,
             format!("Wrote, read and deleted an object in bucket {bucket} at {endpoint}."),
         ),
-        Err((doing, error)) => CheckResult::red(
-            CheckName::Staging,
-            format!("Cannot {doing} an object in bucket {bucket} at {endpoint}: {error}."),
-            format!("{}.", error.remedy().trim_end_matches('.')),
-        ),
+        Err((doing, error)) => {
+            let remedy = match &error {
+                StagingError::Untrusted { fault, .. } => fault.remedy(CA, "staging.tls"),
+                other => other.remedy(),
+            };
+            CheckResult::red(
+                CheckName::Staging,
+                format!("Cannot {doing} an object in bucket {bucket} at {endpoint}: {error}."),
+                format!("{}.", remedy.trim_end_matches('.')),
+            )
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A media root with one artist, served on a free port.
 
 use axum::Router;
-use reqwest::{Client, Response, redirect::Policy};
+use reqwest::{Client, Response};
 use std::{
     fs,
     net::SocketAddr,
@@ -60,6 +60,7 @@ impl Shop {
             },
             key_file: None,
             trusted_proxies: Vec::new(),
+            allow_unencrypted: Vec::new(),
         };
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -68,12 +69,7 @@ impl Shop {
         let serving = tokio::spawn(async move {
             tourbus_media::serve(listener, &config, Router::new(), token).await.unwrap();
         });
-        let client = Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .timeout(ANSWER_WAIT)
-            .build()
-            .unwrap();
+        let client = tourbus_http::plain().unwrap().timeout(ANSWER_WAIT).build().unwrap();
         let stop = shutdown.clone().drop_guard();
         let serving = Some(serving);
         Self { root, artist, slug, address, client, shutdown, serving, dir, _stop: stop }

@@ -23,6 +23,8 @@ pub fn server_config(root: &Path) -> StagingServerConfig {
         bucket: BUCKET.to_owned(),
         access_key: "AKTEST".to_owned(),
         secret_key: "secret-of-the-test".to_owned().into(),
+        tls: None,
+        allow_unencrypted: Vec::new(),
     }
 }
 
@@ -38,6 +40,7 @@ impl Served {
     pub fn client_config(&self) -> StagingConfig {
         StagingConfig {
             endpoint: self.endpoint.clone(),
+            tls: tourbus_config::ClientTlsConfig::default(),
             region: "garage".to_owned(),
             bucket: BUCKET.to_owned(),
             prefix: "test/".to_owned(),

@@ -4,6 +4,7 @@ use super::S3Staging;
 use crate::error::StagingError;
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use tourbus_tls::Fault;
 
 /// What a call was about, for its error.
 #[derive(Clone, Copy)]
@@ -32,6 +33,12 @@ impl S3Staging {
                 message: format!("cannot build the request: {}", DisplayErrorContext(error)),
                 remedy: "Check endpoint, region and bucket in [staging]".to_owned(),
             },
+            SdkError::DispatchFailure(failure)
+                if let Some(fault) = failure.as_connector_error().and_then(|e| Fault::of(e)) =>
+            {
+                let (action, endpoint) = (call.action, self.inner.endpoint.clone());
+                StagingError::Untrusted { action, endpoint, fault }
+            }
             // Timeouts, connections refused or lost, answers that are not HTTP or not S3.
             _ => self.unavailable(call.action, DisplayErrorContext(error).to_string()),
         }

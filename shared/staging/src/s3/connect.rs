@@ -1,6 +1,6 @@
 //! Building the client.
 
-use super::{Inner, S3Staging};
+use super::{Inner, Made, S3Staging};
 use crate::error::StagingError;
 use aws_sdk_s3::{
     Client,
@@ -10,10 +10,18 @@ use aws_sdk_s3::{
         timeout::TimeoutConfig,
     },
 };
-use aws_smithy_http_client::Builder as HttpClientBuilder;
+use aws_smithy_http_client::{
+    Builder as HttpClientBuilder,
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use secrecy::ExposeSecret;
-use std::{sync::Arc, time::Duration};
-use tourbus_config::StagingConfig;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tourbus_config::{StagingConfig, is_https};
+use tourbus_tls::Stamp;
 
 /// Longest wait for a TCP connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -34,7 +42,8 @@ impl S3Staging {
         check(config)?;
         let endpoint = config.endpoint.trim_end_matches('/').to_owned();
         let inner = Inner {
-            client: Client::from_conf(sdk_config(config, &endpoint)),
+            made: Mutex::new(make(config, &endpoint)?),
+            config: config.clone(),
             endpoint,
             bucket: config.bucket.clone(),
             prefix: config.prefix.clone(),
@@ -43,10 +52,59 @@ impl S3Staging {
         };
         Ok(Self { inner: Arc::new(inner) })
     }
+
+    /// The client; a fresh one when whom we believe has changed.
+    pub(super) fn client(&self) -> Client {
+        let Inner { config, endpoint, made, .. } = &*self.inner;
+        let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+        let believed = believed(config);
+        if believed != made.believed {
+            made.believed = believed;
+            match make(config, endpoint) {
+                Ok(fresh) => *made = fresh,
+                Err(error) => tracing::error!(%error, "staging.kept_the_authorities_before"),
+            }
+        }
+        made.client.clone()
+    }
 }
 
-fn sdk_config(config: &StagingConfig, endpoint: &str) -> Config {
-    let http = HttpClientBuilder::new().pool_idle_timeout(POOL_IDLE_TIMEOUT).build_http();
+fn believed(config: &StagingConfig) -> Option<Stamp> {
+    config.tls.ca_file.as_deref().map(Stamp::of)
+}
+
+fn make(config: &StagingConfig, endpoint: &str) -> Result<Made, StagingError> {
+    let believed = believed(config);
+    let http = http_client(config)?;
+    Ok(Made { client: Client::from_conf(sdk_config(config, endpoint, http)), believed })
+}
+
+/// Plain, or by rustls. The files of `tls` are read now.
+fn http_client(config: &StagingConfig) -> Result<SharedHttpClient, StagingError> {
+    let builder = HttpClientBuilder::new().pool_idle_timeout(POOL_IDLE_TIMEOUT);
+    if !is_https(&config.endpoint).is_ok_and(|https| https) {
+        return Ok(builder.build_http());
+    }
+    // Also says whether this machine believes anybody at all: the SDK only warns.
+    let usable = tourbus_tls::client_config(&config.tls).map(drop);
+    let authorities = usable.and_then(|()| tourbus_tls::authorities(&config.tls));
+    let authorities = authorities.map_err(|e| StagingError::Invalid {
+        message: format!("staging.{e}"),
+        remedy: "Correct [staging.tls]".to_owned(),
+    })?;
+    let trust = match authorities {
+        Some(pem) => TrustStore::empty().with_pem_certificate(pem),
+        None => TrustStore::default(),
+    };
+    let context = TlsContext::builder().with_trust_store(trust).build();
+    let context = context.map_err(|e| StagingError::Invalid {
+        message: format!("TLS to the staging store cannot be set up: {e}"),
+        remedy: "Correct [staging.tls]".to_owned(),
+    })?;
+    Ok(builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https())
+}
+
+fn sdk_config(config: &StagingConfig, endpoint: &str, http: SharedHttpClient) -> Config {
     let secret = config.secret_key.expose_secret();
     let keys = Credentials::new(&config.access_key, secret, None, None, "tourbus");
     Config::builder()
@@ -72,16 +130,10 @@ fn check(config: &StagingConfig) -> Result<(), StagingError> {
         Err(StagingError::Invalid { message, remedy: remedy.to_owned() })
     };
     let endpoint = &config.endpoint;
-    if endpoint.starts_with("https://") {
-        return invalid(
-            format!("the staging endpoint {endpoint} is https, which is not supported yet"),
-            "Use an http:// endpoint on a private network, or a local TLS proxy in front of it",
-        );
-    }
-    if !endpoint.starts_with("http://") {
+    if is_https(endpoint).is_err() {
         return invalid(
             format!("the staging endpoint {endpoint:?} is no URL"),
-            "Set endpoint in [staging], for example http://127.0.0.1:3900",
+            "Set endpoint in [staging], for example https://s3.example",
         );
     }
     if config.bucket.is_empty() {

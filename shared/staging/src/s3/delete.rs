@@ -66,8 +66,7 @@ impl S3Staging {
 
     async fn delete_once(&self, key: &str) -> Result<(), StagingError> {
         let sent = self
-            .inner
-            .client
+            .client()
             .delete_object()
             .bucket(&self.inner.bucket)
             .key(self.full_key(key))
@@ -95,8 +94,7 @@ impl S3Staging {
         let objects = named.collect::<Result<Vec<_>, _>>().map_err(invalid)?;
         let batch = Delete::builder().set_objects(Some(objects)).quiet(true).build();
         let answer = self
-            .inner
-            .client
+            .client()
             .delete_objects()
             .bucket(&self.inner.bucket)
             .delete(batch.map_err(invalid)?)

@@ -17,8 +17,7 @@ impl S3Staging {
     ) -> Result<Page, StagingError> {
         let limit = limit.clamp(1, LIST_LIMIT_MAX);
         let answer = self
-            .inner
-            .client
+            .client()
             .list_objects_v2()
             .bucket(&self.inner.bucket)
             .prefix(self.full_key(prefix))

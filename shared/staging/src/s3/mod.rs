@@ -14,7 +14,12 @@ use crate::{
 };
 use aws_sdk_s3::Client;
 use bytes::Bytes;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tourbus_config::StagingConfig;
+use tourbus_tls::Stamp;
 
 /// A bucket of an S3-compatible store, below a prefix. Cheap to clone; clones share the
 /// connections.
@@ -23,8 +28,15 @@ pub struct S3Staging {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+/// A client, and how the file of its authorities was when it was made.
+struct Made {
     client: Client,
+    believed: Option<Stamp>,
+}
+
+struct Inner {
+    config: StagingConfig,
+    made: Mutex<Made>,
     endpoint: String,
     bucket: String,
     prefix: String,

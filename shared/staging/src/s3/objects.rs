@@ -8,8 +8,7 @@ use bytes::{Bytes, BytesMut};
 impl S3Staging {
     pub(super) async fn put_once(&self, key: &str, body: Bytes) -> Result<(), StagingError> {
         let sent = self
-            .inner
-            .client
+            .client()
             .put_object()
             .bucket(&self.inner.bucket)
             .key(self.full_key(key))
@@ -29,8 +28,7 @@ impl S3Staging {
         bytes_max: usize,
     ) -> Result<Bytes, StagingError> {
         let answer = self
-            .inner
-            .client
+            .client()
             .get_object()
             .bucket(&self.inner.bucket)
             .key(self.full_key(key))
@@ -54,8 +52,7 @@ impl S3Staging {
         let call = Call { action: "get", key };
         let end = offset.saturating_add(len - 1);
         let sent = self
-            .inner
-            .client
+            .client()
             .get_object()
             .bucket(&self.inner.bucket)
             .key(self.full_key(key))
@@ -134,8 +131,7 @@ impl S3Staging {
     pub(super) async fn head_once(&self, key: &str) -> Result<Option<u64>, StagingError> {
         let call = Call { action: "head", key };
         let sent = self
-            .inner
-            .client
+            .client()
             .head_object()
             .bucket(&self.inner.bucket)
             .key(self.full_key(key))
@@ -150,7 +146,7 @@ impl S3Staging {
     }
 
     async fn head_bucket_once(&self) -> Result<(), StagingError> {
-        let sent = self.inner.client.head_bucket().bucket(&self.inner.bucket).send().await;
+        let sent = self.client().head_bucket().bucket(&self.inner.bucket).send().await;
         match sent.map_err(|e| self.classify(Call { action: "head", key: "" }, &e)) {
             Ok(_) => Ok(()),
             Err(StagingError::NotFound { bucket, endpoint, .. }) => {

@@ -15,9 +15,17 @@ fn refused(change: impl Fn(&mut StagingConfig)) -> String {
 
 #[test]
 fn what_cannot_work_is_refused_with_a_remedy() {
-    let https = refused(|c| c.endpoint = "https://s3.example".to_owned());
-    assert!(https.contains("https") && https.contains("not supported yet"), "{https}");
-    assert!(refused(|c| c.endpoint = "localhost:3900".to_owned()).contains("http://"));
+    let file = refused(|c| {
+        c.endpoint = "https://s3.example".to_owned();
+        c.tls.ca_file = Some("/nowhere/ca.pem".into());
+    });
+    assert!(file.contains("staging.") && file.contains("/nowhere/ca.pem"), "{file}");
+    let text = refused(|c| {
+        c.endpoint = "https://s3.example".to_owned();
+        c.tls.ca_pem = Some("no certificate".to_owned());
+    });
+    assert!(text.contains("holds no certificate in PEM form"), "{text}");
+    assert!(refused(|c| c.endpoint = "localhost:3900".to_owned()).contains("https://"));
     assert!(refused(|c| c.bucket = String::new()).contains("bucket"));
     assert!(refused(|c| c.prefix = "no-slash".to_owned()).contains("prefix"));
     assert!(refused(|c| c.prefix = "/rooted/".to_owned()).contains("prefix"));

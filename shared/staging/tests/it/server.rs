@@ -84,6 +84,7 @@ impl Faulty {
 pub fn config(endpoint: &str, attempts_max: usize) -> StagingConfig {
     StagingConfig {
         endpoint: endpoint.to_owned(),
+        tls: tourbus_config::ClientTlsConfig::default(),
         region: "test".to_owned(),
         bucket: "bucket".to_owned(),
         prefix: "cluster/".to_owned(),

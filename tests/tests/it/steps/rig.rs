@@ -90,6 +90,7 @@ pub fn staging_config(prefix: String) -> StagingConfig {
     };
     StagingConfig {
         endpoint: var("TOURBUS_TEST_S3_ENDPOINT"),
+        tls: tourbus_config::ClientTlsConfig::default(),
         region: var("TOURBUS_TEST_S3_REGION"),
         bucket: var("TOURBUS_TEST_S3_BUCKET"),
         prefix,

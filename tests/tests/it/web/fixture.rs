@@ -49,6 +49,7 @@ impl Web {
             // Nobody listens there: what the queue pages say about it is part of the tests.
             management: ManagementConfig {
                 url: "http://127.0.0.1:9".into(),
+                tls: tourbus_config::ClientTlsConfig::default(),
                 vhost: "none".into(),
                 user: "none".into(),
                 password: SecretString::from("none"),
@@ -59,14 +60,11 @@ impl Web {
             // A test may say from where it comes.
             trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
             sign_in_window_s: 1,
+            allow_unencrypted: Vec::new(),
         };
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(tourbus_web::run_on(listener, config, shutdown.clone()));
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(20))
-            .build()
-            .unwrap();
+        let http = tourbus_http::plain().unwrap().timeout(Duration::from_secs(20)).build().unwrap();
         let servers = servers(&store).await;
         let database = endpoints.database.url();
         Self { store, servers, url: main_url, http, database, shutdown, running }
