@@ -2,6 +2,9 @@
 //! on the parts that the whole run shares, or, for tests that kill those, on parts of its own.
 #![allow(clippy::unwrap_used, missing_docs, reason = "support of tests: panics are reports")]
 
+mod messages;
+mod processes;
+
 use crate::{api::Api, tree, wait};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -228,6 +231,10 @@ impl Cluster {
         self.inner.server(server).unwrap().media_root.join(artist.id.to_string())
     }
 
+    pub fn media_root(&self, server: &str) -> PathBuf {
+        self.inner.server(server).unwrap().media_root.clone()
+    }
+
     /// A directory of a server's hidden state.
     pub fn hidden(&self, server: &str, what: &str) -> PathBuf {
         self.inner.server(server).unwrap().media_root.join(".tourbus").join(what)
@@ -330,31 +337,8 @@ impl Cluster {
         Hold { file, reached }
     }
 
-    pub fn pid(&self, process: &str) -> Option<u32> {
-        self.inner.pid(process)
-    }
-
     pub const fn store(&self) -> &tourbus_store::Store {
         self.inner.store()
-    }
-
-    /// The sum of a worker's counter over its labels, if the worker answers.
-    pub async fn worker_metric(&self, process: &str, name: &str) -> Option<f64> {
-        let config = fs::read_to_string(self.inner.config_path(process)?).ok()?;
-        let config: toml::Table = config.parse().ok()?;
-        let listen = config.get("health")?.get("listen")?.as_str()?.to_owned();
-        let answer = self.http.get(format!("http://{listen}/metrics")).send().await.ok()?;
-        let text = answer.text().await.ok()?;
-        let lines = text.lines().filter(|l| l.starts_with(name));
-        Some(lines.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum())
-    }
-
-    /// What `/readyz` of a worker says; null while it does not answer.
-    pub async fn readiness(&self, process: &str) -> Value {
-        let config: tourbus_config::WorkerConfig = self.config_of(process);
-        let url = format!("http://{}/readyz", config.health.listen);
-        let Ok(answer) = self.http.get(url).send().await else { return Value::Null };
-        answer.json().await.unwrap_or(Value::Null)
     }
 
     /// Stops at once, whatever is under way: for benches that queue what nobody is to do.
@@ -363,119 +347,15 @@ impl Cluster {
         self.endpoints.remove().await.unwrap();
     }
 
-    /// SIGSTOP: the process is there, but does nothing.
-    pub fn pause(&self, process: &str) {
-        self.supervisor_of(process).signal(process, rustix::process::Signal::STOP).unwrap();
-    }
-
-    pub fn resume(&self, process: &str) {
-        self.supervisor_of(process).signal(process, rustix::process::Signal::CONT).unwrap();
-    }
-
-    fn supervisor_of(&self, process: &str) -> &Supervisor {
-        let part = self.infra.as_ref().filter(|i| i.supervisor().pid(process).is_some());
-        part.map_or_else(|| self.inner.supervisor(), Infra::supervisor)
-    }
-
-    /// `kill -9`, and waits until the supervisor has started it again.
-    pub async fn kill(&self, process: &str) {
-        let supervisor = self.supervisor_of(process);
-        let old = supervisor.pid(process).unwrap_or_else(|| panic!("{process} does not run"));
-        supervisor.kill(process).unwrap();
-        supervisor.restarted(process, old, SETTLE).await.unwrap();
-    }
-
-    /// Changes a process's configuration file, and starts it anew.
-    pub async fn reconfigure(&self, process: &str, change: impl FnOnce(&mut toml::Table)) {
-        let path = self.inner.config_path(process).unwrap();
-        let mut config: toml::Table = fs::read_to_string(path).unwrap().parse().unwrap();
-        change(&mut config);
-        fs::write(path, config.to_string()).unwrap();
-        self.kill(process).await;
-    }
-
-    /// Until a process says that it is ready.
-    pub async fn ready(&self, process: &str) {
-        self.inner.ready(process).await.unwrap();
-    }
-
-    /// A process's configuration, as one who reads the server's whole disk has it.
-    pub fn config_of<T: serde::de::DeserializeOwned + tourbus_config::Ways>(
-        &self,
-        process: &str,
-    ) -> T {
-        tourbus_config::load(self.config_path(process)).unwrap()
-    }
-
-    /// A process's configuration file.
-    pub fn config_path(&self, process: &str) -> &Path {
-        self.inner.config_path(process).unwrap()
-    }
-
     /// What should be on the broker, as far as files say it.
     pub fn topology_config(&self) -> tourbus_config::TopologyConfig {
         let web = self.inner.config_path("web").unwrap();
         tourbus_config::load(&web.with_file_name("topology.toml")).unwrap()
     }
 
-    /// The broker's management API.
-    pub fn management_url(&self) -> &str {
-        &self.endpoints.broker.management_url
-    }
-
     /// Where a server's media service listens.
     pub fn media_address(&self, server: &str) -> std::net::SocketAddr {
         self.inner.server(server).unwrap().media_address
-    }
-
-    async fn management(&self, request: reqwest::RequestBuilder) -> Result<Value> {
-        let broker = &self.endpoints.broker;
-        let request = request.basic_auth(&broker.admin_user, Some(&broker.admin_password));
-        let answer = request.send().await?.error_for_status()?;
-        Ok(answer.json().await.unwrap_or(Value::Null))
-    }
-
-    async fn queue_messages(&self, queue: &str) -> Result<u64> {
-        let broker = &self.endpoints.broker;
-        let url = format!("{}/api/queues/{}/{queue}", broker.management_url, broker.vhost);
-        let seen = self.management(self.http.get(url)).await?;
-        Ok(seen["messages"].as_u64().unwrap_or(0))
-    }
-
-    /// Messages on a lane, delivered or not, as RabbitMQ's management API tells them.
-    pub async fn messages_on(&self, server: &str, lane: &str) -> u64 {
-        self.queue_messages(&format!("tourbus.lane.{server}.{lane}")).await.unwrap()
-    }
-
-    pub async fn dead_letters(&self) -> u64 {
-        self.queue_messages("tourbus.dead").await.unwrap()
-    }
-
-    /// The text of the first message that waits on a lane; it stays there.
-    pub async fn first_message_on(&self, server: &str, lane: &str) -> String {
-        let broker = &self.endpoints.broker;
-        let url = format!(
-            "{}/api/queues/{}/tourbus.lane.{server}.{lane}/get",
-            broker.management_url, broker.vhost
-        );
-        let body = json!({ "count": 1, "ackmode": "ack_requeue_true", "encoding": "auto" });
-        let seen = self.management(self.http.post(url).json(&body)).await.unwrap();
-        seen[0]["payload"].as_str().unwrap_or_else(|| panic!("no message: {seen}")).to_owned()
-    }
-
-    /// Publishes any bytes to a lane, as somebody with the administrator's password could.
-    pub async fn publish_raw(&self, routing_key: &str, payload: &str) {
-        let broker = &self.endpoints.broker;
-        let url = format!(
-            "{}/api/exchanges/{}/tourbus.work/publish",
-            broker.management_url, broker.vhost
-        );
-        let body = json!({
-            "properties": { "delivery_mode": 2 }, "routing_key": routing_key,
-            "payload": payload, "payload_encoding": "string"
-        });
-        let answer = self.management(self.http.post(url).json(&body)).await.unwrap();
-        assert_eq!(answer["routed"], true, "{answer}");
     }
 
     /// What is left of finished jobs where nothing should be.
@@ -533,6 +413,7 @@ impl Cluster {
     /// Ends the test: nothing may be left over.
     pub async fn finish(self) {
         self.no_leftovers().await;
+        self.stop_added().await;
         self.inner.stop().await.unwrap();
         match self.infra {
             Some(infra) => infra.stop().await.unwrap(),

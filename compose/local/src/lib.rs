@@ -44,5 +44,5 @@ pub use ports::{ClusterPorts, InfraPorts, Ports};
 pub use probe::Probe;
 pub use programs::find_tourbus;
 pub use secrets::Secrets;
-pub use tourbus_supervisor::{Logs, Supervisor};
+pub use tourbus_supervisor::{ChildSpec, Logs, Supervisor};
 pub use up::{UpOptions, up};

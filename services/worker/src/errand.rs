@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tourbus_broker::Delivery;
 use tourbus_config::WorkerLimits;
-use tourbus_domain::{ErrorClass, JobError, StepRef};
+use tourbus_domain::{ErrorClass, JobError, StepKind, StepRef};
 use tourbus_mediaroot::{Entered, Entering, MediaRoot, RootError, Ticket};
 use tourbus_protocol::{EventBody, Order, Refused, Work};
 use tourbus_staging::Staging;
@@ -78,15 +78,48 @@ impl<S: Staging> Desk<S> {
             _ => (),
         }
         let _hold = self.held.hold(work.step_ref());
-        let (outcome, entered) = match self.enter(&work).await {
-            Entry::Entered(entered) => {
-                let entered = Arc::new(entered);
-                (self.run(work.clone(), Arc::clone(&entered)).await, Some(entered))
-            }
-            Entry::Stale => (Err(Stop::Void), None),
-            Entry::Ended(stop) => (Err(stop), None),
-        };
+        let (outcome, entered) = self.act(&work).await;
         self.tell(&work, outcome, delivery, entered).await;
+    }
+
+    /// Enters the fence and runs the step; again with some ballast less, if its notes found the
+    /// disk full. An import gets none: it would only fill it with the artist's files.
+    async fn act(&self, work: &Work) -> (Outcome, Option<Arc<Entered>>) {
+        let kind = work.key.kind;
+        loop {
+            let (outcome, entered) = match self.enter(work).await {
+                Entry::Entered(entered) => {
+                    let entered = Arc::new(entered);
+                    (self.run(work.clone(), Arc::clone(&entered)).await, Some(entered))
+                }
+                Entry::Stale => (Err(Stop::Void), None),
+                Entry::Ended(stop) => (Err(stop), None),
+            };
+            match outcome {
+                Err(Stop::Failed(error)) if error.code == fault::DISK_FULL => {
+                    if kind != StepKind::Import && self.gave_up_ballast().await {
+                        drop(entered);
+                        continue;
+                    }
+                    return (Err(Stop::Failed(still_full(kind, error))), entered);
+                }
+                other => return (other, entered),
+            }
+        }
+    }
+
+    async fn gave_up_ballast(&self) -> bool {
+        let root = self.root.clone();
+        match blocking(move || root.give_up_ballast()).await {
+            Ok(given) => {
+                tracing::warn!(given, "disk.full: the notes of moves need the ballast");
+                given
+            }
+            Err(error) => {
+                tracing::warn!(%error, "disk.full: the ballast cannot be given up");
+                false
+            }
+        }
     }
 
     async fn verify(&self, delivery: &Delivery) -> Result<Work, Refused> {
@@ -293,6 +326,11 @@ fn note(step: &StepRef, outcome: &Outcome) {
     } else {
         tracing::info!(%job, step = kind, seq, epoch, outcome = name, "step.ended");
     }
+}
+
+/// What must be undone will be, as soon as somebody has made room.
+fn still_full(kind: StepKind, error: JobError) -> JobError {
+    if kind.is_rollback() { JobError { class: ErrorClass::Transient, ..error } } else { error }
 }
 
 /// The coordinator's own fault: the key and the order do not fit.

@@ -5,6 +5,9 @@ use tourbus_domain::{ErrorClass, JobError};
 use tourbus_mediaroot::{FreezeError, RootError, WalkError};
 use tourbus_protocol::TreePath;
 
+/// The code of every error that says that a disk is full.
+pub const DISK_FULL: &str = "disk_full";
+
 /// From an operation on the media root.
 pub fn from_root(error: &RootError) -> JobError {
     from_io(&error.source, error.to_string())
@@ -21,7 +24,7 @@ pub fn from_io(error: &io::Error, message: String) -> JobError {
     let (class, code, remedy) = match error.kind() {
         StorageFull | QuotaExceeded => (
             ErrorClass::Permanent,
-            "disk_full",
+            DISK_FULL,
             "Free some space on the media root's disk, or choose another server, then retry",
         ),
         ReadOnlyFilesystem => (
@@ -48,7 +51,7 @@ pub fn disk_full(free_bytes: u64, wanted_bytes: u64, reserve_bytes: u64) -> JobE
     let (free, wanted) = (mib(free_bytes), mib(wanted_bytes));
     JobError::new(
         ErrorClass::Permanent,
-        "disk_full",
+        DISK_FULL,
         format!(
             "the disk has {free} MiB free; {wanted} MiB would not leave the reserve of {} MiB",
             mib(reserve_bytes)

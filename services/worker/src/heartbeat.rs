@@ -35,20 +35,18 @@ pub async fn beat(
         let looked = tokio::task::spawn_blocking(move || {
             watch.look();
             trusted.look();
-            place.probe().and_then(|()| place.space())
+            (place.probe(), place.space())
         });
-        let space = match looked.await {
-            Ok(Ok(space)) => {
-                health.set("media_root", Ok(()));
-                space
-            }
-            Ok(Err(error)) => {
-                health.set("media_root", Err(error.to_string()));
-                Space { free_bytes: 0, total_bytes: 0 }
-            }
-            // The runtime is ending.
-            Err(_) => return,
+        // The runtime is ending.
+        let Ok((probed, space)) = looked.await else { return };
+        let none = Space { free_bytes: 0, total_bytes: 0 };
+        let (space, fault) = match (space, probed) {
+            (Ok(space), Ok(())) => (space, None),
+            // A full disk takes no more, but it is there: artists can be moved off it.
+            (Ok(space), Err(error)) if error.is_full() => (space, Some(error)),
+            (Err(error), _) | (_, Err(error)) => (none, Some(error)),
         };
+        health.set("media_root", fault.map_or(Ok(()), |e| Err(e.to_string())));
         metrics::gauge!("tourbus_worker_free_bytes").set(space.free_bytes as f64);
         let running = held.all();
         metrics::gauge!("tourbus_worker_steps_held").set(running.len() as f64);

@@ -68,7 +68,7 @@ impl MediaRoot {
         atomic::remove(&self.job(job).join(PROMOTED))
     }
 
-    /// Cleans what is due. One process at a time; others return at once with nothing done.
+    /// Cleans what is due, and fills the ballast. One process at a time; others return at once with nothing done.
     /// `stop` is asked between directories of a purge.
     pub fn clean(&self, now: DateTime<Utc>, stop: &dyn Fn() -> bool) -> Result<Cleaned, RootError> {
         let path = self.janitor_lock();
@@ -76,12 +76,14 @@ impl MediaRoot {
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Ok(Cleaned::default());
         }
-        Ok(Cleaned {
+        let cleaned = Cleaned {
             retired: self.purge_retired(now, stop)?,
             fences: self.clean_fences(now)?,
             jobs: self.clean_promoted(now, stop)?,
             freezes: self.clean_freezes(now)?,
-        })
+        };
+        self.keep_ballast()?;
+        Ok(cleaned)
     }
 
     fn clean_fences(&self, now: DateTime<Utc>) -> Result<u64, RootError> {

@@ -12,6 +12,7 @@
 //!     retired/<job id>/retired.json  whose it was, and when to purge it
 //!     retired/<job id>-stale-<epoch>/  likewise, of a tree that a promotion found in its place
 //!     jobs/<job id>/                 what the worker must remember of a running job
+//!     ballast                        room for notes, held while there is plenty
 //!     quarantine.json                why this server takes no work; absent when it does
 //!     master-keys.json               the master's keys that count, once it has changed them
 //!     plays/                         plays on their way to the master
@@ -119,6 +120,11 @@ impl MediaRoot {
     /// Held by the one process that delivers plays.
     pub fn plays_lock(&self) -> PathBuf {
         self.plays().join("delivering.lock")
+    }
+
+    /// Room that is held for notes.
+    pub fn ballast(&self) -> PathBuf {
+        self.hidden("ballast")
     }
 
     /// Held by the one process that cleans.

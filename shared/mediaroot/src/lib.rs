@@ -4,6 +4,7 @@
 //! [`layout`] for the drawing. All of it blocks; none of it knows a runtime.
 
 pub mod atomic;
+mod ballast;
 mod beneath;
 mod error;
 mod fence;

@@ -51,6 +51,76 @@ async fn a_full_disk_on_the_target_undoes_the_move_and_another_server_takes_it()
     cluster.finish().await;
 }
 
+/// A small file system of its own on a server's media root; gone with its handle.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    /// `None` where the machine lets nobody mount anything, as containers do.
+    fn mount(place: &Path, mib: u32) -> Option<Self> {
+        let options = format!("size={mib}m,mode=0755");
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &options, "tourbus-test"]).arg(place);
+        match mount.output() {
+            Ok(output) if output.status.success() => Some(Self(place.to_owned())),
+            refused => {
+                eprintln!("not tried, for nothing can be mounted here: {refused:?}");
+                None
+            }
+        }
+    }
+
+    fn grow(&self, mib: u32) {
+        let options = format!("remount,size={mib}m");
+        let mut mount = std::process::Command::new("mount");
+        assert!(mount.args(["-o", &options]).arg(&self.0).status().unwrap().success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let gone = std::process::Command::new("umount").arg("--lazy").arg(&self.0).status();
+        if !gone.as_ref().is_ok_and(std::process::ExitStatus::success) {
+            eprintln!("{} is still mounted: {gone:?}", self.0.display());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_up_in_the_middle_undoes_the_move_until_there_is_room() {
+    let no_reserve = "[worker-server2-1.limits]\ndisk_reserve_bytes = 0";
+    let cluster = Cluster::start_with("disk_fills", no_reserve).await;
+    let Some(disk) = SmallDisk::mount(&cluster.media_root("server2"), 12) else {
+        return cluster.finish().await;
+    };
+    for process in ["worker-server2-1", "media-server2", "agent-server2"] {
+        cluster.kill(process).await;
+    }
+    // It has grown since its size was told: admission cannot know that there is no room.
+    let large = |root: &Path| tree::plain(root, 4, 3, 9_000_000);
+    let artist = cluster.add_artist_claiming("master", large, 1000).await;
+    let job = fails(&cluster, &artist, "master", "server2", "disk_full").await;
+    disk.grow(100);
+    retried(&cluster, &artist, &job, "server2").await;
+
+    // Who fills the disk now is not Tourbus; there is no room left even for its notes.
+    cluster.kill("worker-server2-1").await;
+    let ballast = cluster.hidden("server2", "ballast");
+    let held = || async { std::fs::metadata(&ballast).map_or(0, |m| m.len()) };
+    wait::until("the ballast to be held", MINUTE, held, |n| *n > 0).await;
+    let before = cluster.snapshot("server2", &artist);
+    let filler = cluster.media_root("server2").join("filler");
+    let full = tree::write_noise(&filler, 1, 1 << 30).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    let batch = cluster.move_all(std::slice::from_ref(&artist), "master").await;
+    cluster.wait_batch(&batch, MINUTE).await;
+    assert_eq!(cluster.jobs(&batch).await[0]["state"], "succeeded");
+    assert_eq!(cluster.home(&artist).await, "master");
+    tree::assert_equal(&before, &cluster.snapshot("master", &artist), "off the full disk");
+    cluster.no_leftovers().await;
+    drop(disk);
+    cluster.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denied_bucket_undoes_the_move_on_either_side() {
     let cluster = Cluster::start("denied").await;
