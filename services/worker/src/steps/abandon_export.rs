@@ -7,6 +7,7 @@ use tourbus_domain::{ArtistId, StepKind, StepResult};
 use tourbus_mediaroot::{Removal, remove_tree};
 use tourbus_protocol::Order;
 use tourbus_staging::Staging;
+use tourbus_telemetry::hold;
 
 /// Parameters.
 pub struct AbandonExport {
@@ -27,6 +28,7 @@ impl Step for AbandonExport {
         ctx.stop_earlier().await?;
         let (root, job) = (ctx.root.clone(), ctx.step.job_id);
         ctx.blocking(move || Ok(root.lift_freeze(self.artist, job)?)).await?;
+        hold::point("abandon_export.thawed").await;
         let leftovers = ctx.empty_staging().await;
         let (root, stop) = (ctx.root.clone(), ctx.should_stop());
         ctx.blocking(move || match remove_tree(&root.job(job), &stop)? {

@@ -6,6 +6,7 @@ use tourbus_domain::{StepKind, StepResult};
 use tourbus_mediaroot::{Removal, remove_tree};
 use tourbus_protocol::{ArtistRef, Order};
 use tourbus_staging::Staging;
+use tourbus_telemetry::hold;
 
 /// Parameters.
 pub struct AbandonImport {
@@ -24,6 +25,7 @@ impl Step for AbandonImport {
 
     async fn run<S: Staging>(self, ctx: Context<S>) -> Outcome {
         ctx.stop_earlier().await?;
+        hold::point("abandon_import.stopped").await;
         let (root, job, stop) = (ctx.root.clone(), ctx.step.job_id, ctx.should_stop());
         ctx.blocking(move || {
             // A tree that this job promoted is no home: there was no cutover.
