@@ -223,14 +223,8 @@ fn forgeries(message: &str, master: &Signer) -> Vec<(&'static str, String)> {
 async fn a_worker_obeys_the_masters_fresh_word_and_nothing_else() {
     let cluster = Cluster::start("obeys").await;
     let master = signer(&cluster);
-    let slots = |exports: i64| {
-        move |config: &mut toml::Table| {
-            let slots = config.entry("slots").or_insert_with(|| toml::Table::new().into());
-            slots.as_table_mut().unwrap().insert("export".to_owned(), exports.into());
-        }
-    };
     // Nobody takes the export: its message can be seen on its lane.
-    cluster.reconfigure("worker-server2-1", slots(0)).await;
+    cluster.set_export_slots("worker-server2-1", 0).await;
     let artist = cluster.add_artist("server2", small).await;
     let before = cluster.snapshot("server2", &artist);
     let batch = cluster.move_all(std::slice::from_ref(&artist), "server3").await;
@@ -248,7 +242,7 @@ async fn a_worker_obeys_the_masters_fresh_word_and_nothing_else() {
         cluster.publish_raw("server2.export", &forged).await;
     }
     cluster.publish_raw("server3.export", &message).await;
-    cluster.reconfigure("worker-server2-1", slots(2)).await;
+    cluster.set_export_slots("worker-server2-1", 2).await;
     cluster.wait_batch(&batch, MINUTE).await;
     assert_eq!(cluster.jobs(&batch).await[0]["state"], "succeeded");
     tree::assert_equal(&before, &cluster.snapshot("server3", &artist), "the moved tree");

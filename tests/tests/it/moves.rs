@@ -101,8 +101,10 @@ async fn a_cancel_in_each_phase_leaves_the_source_as_it_was() {
         "export.walked",
         "export.segment_staged",
         "import.fetched",
+        "export.done",
         "sync.frozen",
         "promote.verified",
+        "promote.renamed",
     ];
     for (n, point) in points.into_iter().enumerate() {
         let artist = cluster.add_artist("master", |root| tree::odd(root, n as u64)).await;

@@ -35,9 +35,9 @@ const NAMES: [&str; 15] = [
     "worker-server3-1",
 ];
 
-struct Up {
+pub struct Up {
     child: Child,
-    data: PathBuf,
+    pub data: PathBuf,
     web: u16,
     log: PathBuf,
 }
@@ -52,10 +52,15 @@ impl Drop for Up {
 
 impl Up {
     fn start(dir: &Path, ports: &Ports) -> Self {
+        Self::start_as(dir, ports, Command::new(find_tourbus().unwrap()))
+    }
+
+    /// `tourbus`: how to run it, without arguments.
+    pub fn start_as(dir: &Path, ports: &Ports, mut tourbus: Command) -> Self {
         let (data, log) = (dir.join("data"), dir.join("log"));
         let web = ports.cluster.web;
         let output = fs::File::options().create(true).append(true).open(&log).unwrap();
-        let child = Command::new(find_tourbus().unwrap())
+        let child = tourbus
             .args(["up", "--artists", "3", "--http-port", &web.to_string(), "--data-dir"])
             .arg(&data)
             .stdin(Stdio::null())
@@ -67,7 +72,7 @@ impl Up {
         Self { child, data, web, log }
     }
 
-    async fn ready(&mut self) {
+    pub async fn ready(&mut self) {
         let look = || async {
             let url = format!("http://127.0.0.1:{}/readyz", self.web);
             let http = tourbus_http::plain().unwrap().build().unwrap();
@@ -76,6 +81,13 @@ impl Up {
         };
         wait::until("the stack to be ready", PATIENCE, look, |(ready, _)| *ready).await;
         assert!(self.child.try_wait().unwrap().is_none(), "{}", self.log());
+    }
+
+    /// Asks it to stop, as Ctrl-C does, and waits until it has.
+    pub fn stop(&mut self) {
+        signal(self.child.id(), Signal::TERM);
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.log());
     }
 
     fn log(&self) -> String {
@@ -89,7 +101,7 @@ impl Up {
         list.iter().filter_map(pair).collect()
     }
 
-    fn credentials(&self) -> Result<Value> {
+    pub fn credentials(&self) -> Result<Value> {
         Ok(serde_json::from_slice(&fs::read(self.data.join("credentials.json"))?)?)
     }
 
@@ -106,8 +118,13 @@ fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
 }
 
+pub fn free_ports() -> Ports {
+    let servers = ["master", "server2", "server3"].map(|s| ServerSpec::new(s.parse().unwrap()));
+    Ports::free(&servers).unwrap()
+}
+
 /// Every process that names the directory in its arguments or works in it.
-fn processes_of(dir: &Path) -> Vec<String> {
+pub fn processes_of(dir: &Path) -> Vec<String> {
     let dir = dir.to_string_lossy().into_owned();
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap() {
@@ -126,8 +143,7 @@ fn processes_of(dir: &Path) -> Vec<String> {
 async fn up_mends_itself_leaves_nothing_behind_and_keeps_its_data() {
     let dir: TempDir = tempfile::Builder::new().prefix("tourbus-up-").tempdir().unwrap();
     fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let servers = ["master", "server2", "server3"].map(|s| ServerSpec::new(s.parse().unwrap()));
-    let ports = Ports::free(&servers).unwrap();
+    let ports = free_ports();
 
     let mut up = Up::start(dir.path(), &ports);
     up.ready().await;
@@ -151,9 +167,7 @@ async fn up_mends_itself_leaves_nothing_behind_and_keeps_its_data() {
     let mut up = Up::start(dir.path(), &ports);
     up.ready().await;
     assert_eq!(up.credentials().unwrap(), credentials);
-    signal(up.child.id(), Signal::TERM);
-    let status = up.child.wait().unwrap();
-    assert!(status.success(), "{status}: {}", up.log());
+    up.stop();
     assert_eq!(processes_of(dir.path()), Vec::<String>::new());
     assert!(up.processes().is_empty());
 }
