@@ -6,6 +6,8 @@ import { localise } from "./times.js";
 const RELOAD_LIST_MS = 1000;
 // Rows stay where they are while a pointer moves over them, and this long after.
 const HAND_MS = 1500;
+// Lines of a section, until it is read anew.
+const LINES_MAX = 50;
 const root = document.getElementById("batch");
 const head = document.getElementById("head");
 const box = document.getElementById("jobs");
@@ -57,6 +59,8 @@ function showBatch(b) {
   for (const section of box.querySelectorAll("[data-section]")) {
     const n = section.querySelector("[data-count]");
     if (n) n.textContent = groups[section.dataset.section];
+    const more = section.querySelector("[data-more]");
+    if (more) more.textContent = `Show all ${groups[section.dataset.section]}`;
   }
   const [failed, cancelled] = [b.jobs_failed > 0, b.jobs_cancelled > 0];
   const shown = {
@@ -154,6 +158,8 @@ function place(li, group) {
   if (!to) return;
   if (group === "running") to.append(li);
   else to.prepend(li);
+  // Between two readings many may come: the list stays as short as it was made.
+  while (to.children.length > LINES_MAX) to.lastElementChild.remove();
   from.hidden = from.querySelector("li") === null;
 }
 

@@ -1,12 +1,17 @@
 //! The audit log.
 
 use super::{
+    batch::servers,
+    batch_lines::server_name,
     chrome::{Chrome, html},
     form::query,
     show::{self, When},
 };
 use crate::{
-    api::audit::{self, AuditParams, AuditView},
+    api::{
+        audit::{self, AuditParams, AuditView},
+        view::ServerView,
+    },
     app::App,
     auth::Actor,
     extract::Params,
@@ -18,6 +23,7 @@ use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 use tourbus_store::{Action, DeedResult};
+use uuid::Uuid;
 
 /// Entries on a page.
 const ENTRIES: u32 = 50;
@@ -83,16 +89,25 @@ fn href(object: &str) -> String {
     }
 }
 
-/// `key: value` pairs in a line, without the name, which is shown before.
-fn detail(value: &Value) -> String {
+/// `key: value` pairs in a line, without the name, which is shown before; servers by their names.
+fn detail(value: &Value, servers: &[ServerView]) -> String {
     let plain = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
     let pairs = value.as_object().into_iter().flatten();
     let shown = pairs.filter(|(k, v)| *k != "name" && !v.is_null() && **v != Value::Bool(false));
-    let texts = shown.map(|(k, v)| format!("{}: {}", k.replace('_', " "), plain(v)));
+    let texts = shown.map(|(k, v)| match k.strip_suffix("server_id").zip(id_of(v)) {
+        Some((role, id)) => {
+            format!("{}server: {}", role.replace('_', " "), server_name(servers, id))
+        }
+        None => format!("{}: {}", k.replace('_', " "), plain(v)),
+    });
     texts.collect::<Vec<_>>().join(" · ")
 }
 
-fn line(entry: AuditView) -> Line {
+fn id_of(value: &Value) -> Option<Uuid> {
+    value.as_str()?.parse().ok()
+}
+
+fn line(entry: AuditView, servers: &[ServerView]) -> Line {
     let action = Action::parse(&entry.action);
     let words = action.map_or_else(|| entry.action.replace(['_', '.'], " "), |a| a.words().into());
     let name = entry.detail["name"].as_str().or_else(|| entry.detail["email"].as_str());
@@ -109,7 +124,7 @@ fn line(entry: AuditView) -> Line {
         href: href(&entry.object),
         times: entry.times,
         from: from.join(" "),
-        detail: detail(&entry.detail),
+        detail: detail(&entry.detail, servers),
         actor: entry.actor,
         result: entry.result,
         reason: entry.reason,
@@ -149,6 +164,7 @@ pub async fn page(
     Params(asked): Params<Query>,
 ) -> Result<Response, Problem> {
     let page = audit::page(&app, &params(&asked)?).await?;
+    let servers = servers(&app).await?;
     let base = [
         ("actor", &*asked.actor),
         ("action", &*asked.action),
@@ -163,7 +179,7 @@ pub async fn page(
     });
     let action = |a: &Action| Choice {
         value: a.as_str(),
-        text: a.as_str().to_owned(),
+        text: a.words().to_owned(),
         chosen: a.as_str() == asked.action,
     };
     let result = |r: DeedResult| Choice {
@@ -173,7 +189,7 @@ pub async fn page(
     };
     html(&AuditPage {
         chrome: Chrome::of(&actor, "audit", "Audit"),
-        lines: page.items.into_iter().map(line).collect(),
+        lines: page.items.into_iter().map(|entry| line(entry, &servers)).collect(),
         actions: Action::ALL.iter().map(action).collect(),
         results: DeedResult::ALL.into_iter().map(result).collect(),
         narrowed: base.iter().any(|(_, value)| !value.is_empty()),
@@ -191,7 +207,14 @@ mod tests {
     #[test]
     fn a_detail_reads_as_words() {
         let value = json!({"name": "x", "sessions_ended": 2, "role": "admin", "none": null});
-        assert_eq!(detail(&value), "role: admin · sessions ended: 2");
+        assert_eq!(detail(&value, &[]), "role: admin · sessions ended: 2");
+    }
+
+    #[test]
+    fn a_server_is_called_by_its_name_while_it_has_one() {
+        let id = "01a20d57-3c18-77e0-9bc6-c49a3c5d40ac";
+        let value = json!({"accepted": 3, "target_server_id": id});
+        assert_eq!(detail(&value, &[]), format!("accepted: 3 · target server: {id}"));
     }
 
     #[test]

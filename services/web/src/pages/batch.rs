@@ -24,6 +24,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use serde::Deserialize;
+use std::collections::HashSet;
 use tourbus_domain::{BatchId, JobState};
 use tourbus_store::JobGroup;
 
@@ -168,6 +169,8 @@ async fn sections(
 ) -> Result<Vec<Section>, Problem> {
     let small = batch.jobs_total <= JOBS as i32;
     let mut sections = Vec::new();
+    // Each group is read by itself: a job that goes on between two readings is in both.
+    let mut seen = HashSet::new();
     for (title, group, count) in groups(batch) {
         if count == 0 {
             continue;
@@ -180,7 +183,8 @@ async fn sections(
         };
         let rows = app.store.batch_jobs(batch.id.into(), group.states(), 0, limit).await?;
         let line = |row| JobLine::new(JobView::from(row), servers);
-        let lines: Vec<JobLine> = rows.into_iter().map(line).collect();
+        let new = rows.into_iter().map(line).filter(|l: &JobLine| seen.insert(l.id));
+        let lines: Vec<JobLine> = new.collect();
         if lines.is_empty() {
             continue;
         }

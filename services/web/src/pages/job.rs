@@ -56,6 +56,16 @@ struct JobPage {
     steps: Vec<StepLine>,
 }
 
+/// What it does, or has done.
+fn headline(job: &JobLine) -> String {
+    let artist = &job.artist_name;
+    match job.state.as_str() {
+        "succeeded" if job.is_move => format!("Moved {artist}"),
+        _ if job.is_move && job.ended => format!("Move of {artist}"),
+        _ => job.title.clone(),
+    }
+}
+
 /// The page.
 pub async fn page(
     State(app): State<App>,
@@ -81,7 +91,7 @@ pub async fn page(
         failure: s.error.as_ref().map(Failure::of),
     };
     let job = JobLine::new(found.job.clone(), &servers);
-    let mut chrome = Chrome::of(&actor, "jobs", job.title.clone());
+    let mut chrome = Chrome::of(&actor, "jobs", headline(&job));
     chrome.reload_s = if found.job.finished_at.is_none() { RELOAD_S } else { 0 };
     html(&JobPage {
         may_steer: actor.may(Right::Steer),

@@ -125,7 +125,9 @@ fn queue_line(depth: &QueueDepth) -> QueueLine {
     let lane: Option<Lane> = depth.lane.as_deref().and_then(|l| l.parse().ok());
     let dead = lane.is_none() && depth.queue.ends_with("dead");
     QueueLine {
-        name: depth.lane.clone().unwrap_or_else(|| depth.queue.clone()),
+        name: depth.lane.clone().unwrap_or_else(|| {
+            depth.queue.strip_prefix("tourbus.").unwrap_or(&depth.queue).to_owned()
+        }),
         purpose: purpose(lane, &depth.queue),
         ready: show::count(depth.ready as i64),
         unacked: show::count(depth.unacked as i64),
