@@ -63,8 +63,16 @@ impl Cluster {
         self.kill(process).await;
     }
 
+    /// Until a process says that it is ready.
+    pub async fn ready(&self, process: &str) {
+        self.inner.ready(process).await.unwrap();
+    }
+
     /// A process's configuration, as one who reads the server's whole disk has it.
-    pub fn config_of<T: serde::de::DeserializeOwned>(&self, process: &str) -> T {
+    pub fn config_of<T: serde::de::DeserializeOwned + tourbus_config::Ways>(
+        &self,
+        process: &str,
+    ) -> T {
         tourbus_config::load(self.config_path(process)).unwrap()
     }
 

@@ -112,7 +112,8 @@ async fn while_it_is_queued(cluster: &Cluster, victim: &str) {
     cluster.pause("worker-server2-1");
     let batch = case.begin().await;
     let depth = || cluster.messages_on("server2", "export");
-    wait::until("the message on its lane", PATIENCE, depth, |n| *n == 1).await;
+    // Rescue may send it again to a worker that does not stir.
+    wait::until("the message on its lane", PATIENCE, depth, |n| *n >= 1).await;
     let still = cluster.pid("worker-server2-1");
     cluster.kill(victim).await;
     if cluster.pid("worker-server2-1") == still {
