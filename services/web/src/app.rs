@@ -5,6 +5,7 @@ use crate::{
     feed::Feed,
     joining::{Joining, binary::OwnProgram},
     queues::Queues,
+    servers::delete::Revoker,
 };
 use std::{ops::Deref, sync::Arc};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +34,8 @@ pub struct Shared {
     pub failures: Arc<Failures>,
     /// What servers that join are told; none when none can.
     pub joining: Option<Joining>,
+    /// Takes deleted servers off the broker.
+    pub revoker: Revoker,
     /// Attempts to join.
     pub join_limiter: Limiter,
     /// This process's own program, for machines that join.

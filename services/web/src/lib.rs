@@ -9,6 +9,7 @@
 //! | `/join.sh`, `/join/tourbus`, `/api/v1/join`, `/api/v1/agent/report` | servers | joining, reports |
 //! | `/healthz`, `/readyz`, `/metrics` | everybody | health |
 //! | `/move`, `/batches`, `/jobs`, `/servers`, `/queues`, `/audit` | signed in | pages |
+//! | `/servers/new`, `…/modify`, `…/drain`, `…/delete`, `/settings` | admins | servers come and go |
 //! | `/account` | signed in | one's own password, sessions, tokens |
 //! | `/accounts` | admins | accounts |
 //! | `/api/v1/…` | token, or signed in | the JSON API; `/api/v1/openapi.json` describes it |
@@ -28,6 +29,7 @@ mod pages;
 mod problem;
 mod queues;
 mod serve;
+mod servers;
 
 pub use auth::{email::is_email, password, password_rules};
 pub use serve::{WebError, run, run_on};

@@ -31,6 +31,9 @@ pub struct Problem {
     /// How to mend it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub remedy: String,
+    /// The field of the request that is to blame, if one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<&'static str>,
     /// Seconds after which to try again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u32>,
@@ -46,6 +49,7 @@ impl Problem {
             code,
             detail: String::new(),
             remedy: String::new(),
+            field: None,
             retry_after_s: None,
         }
     }
@@ -61,6 +65,13 @@ impl Problem {
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = remedy.into();
+        self
+    }
+
+    /// Which field of the request is to blame.
+    #[must_use]
+    pub const fn field(mut self, field: &'static str) -> Self {
+        self.field = Some(field);
         self
     }
 

@@ -15,6 +15,7 @@ use crate::{
     joining::{Joining, binary::OwnProgram},
     pages,
     queues::Queues,
+    servers::delete::Revoker,
 };
 use axum::{Router, http::StatusCode, serve::ListenerExt};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -25,7 +26,7 @@ use tourbus_http::ClientError;
 use tourbus_store::{Store, StoreError};
 use tourbus_telemetry::Health;
 use tourbus_tls::{Listener, TlsError};
-use tourbus_topology::TopologyError;
+use tourbus_topology::{Management, TopologyError};
 use tower_http::{
     catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer,
 };
@@ -91,6 +92,8 @@ pub async fn run_on(
     let tls = config.tls.clone();
     let failed = Arc::new(Failures::default());
     let window = Duration::from_secs(config.sign_in_window_s.into());
+    let management = Management::new(&config.management);
+    let revoker = Revoker::new(store.clone(), management, config.management.vhost.clone());
     let app = App::new(Shared {
         queues: Queues::new(config.management.clone())?,
         store: store.clone(),
@@ -99,6 +102,7 @@ pub async fn run_on(
         turns: Turns::default(),
         failures: failed.clone(),
         joining: Joining::new(&config)?,
+        revoker: revoker.clone(),
         join_limiter: Limiter::default(),
         own_program: OwnProgram::default(),
         shutdown: shutdown.clone(),
@@ -107,6 +111,7 @@ pub async fn run_on(
     let background = [
         tokio::spawn(feed::run(feed, store.clone(), shutdown.clone())),
         tokio::spawn(watch(store.clone(), health.clone())),
+        tokio::spawn(revoker.run()),
         tokio::spawn(failures::run(failed.clone(), store.clone(), window, shutdown.clone())),
     ];
     tracing::info!(address = ?listener.local_addr().ok(), "web.listening");

@@ -28,6 +28,9 @@ pub struct WebConfig {
     pub management: ManagementConfig,
     /// What servers that join are told; without it none can join.
     pub joining: Option<JoiningConfig>,
+    /// Takes http:// URLs of servers beyond loopback, where sign-ins and uploads travel readable.
+    #[serde(default)]
+    pub allow_plain_http_servers: bool,
     /// Disk that admission leaves free on a target, in bytes.
     #[serde(default = "reserve")]
     pub disk_reserve_bytes: u64,

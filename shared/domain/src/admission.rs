@@ -22,6 +22,8 @@ pub enum Refusal {
     ServerInactive,
     /// The target is being emptied: it takes no more artists.
     ServerDraining,
+    /// The target has not joined the cluster yet.
+    ServerNotJoined,
     /// The target's workers have not been heard of for a while.
     ServerOffline,
     /// The target is in quarantine: its own faults failed move after move.
@@ -41,6 +43,7 @@ impl Refusal {
             Self::UnknownServer => "unknown_server",
             Self::ServerInactive => "server_inactive",
             Self::ServerDraining => "server_draining",
+            Self::ServerNotJoined => "server_not_joined",
             Self::ServerOffline => "server_offline",
             Self::ServerQuarantined => "server_quarantined",
             Self::SourceOffline => "source_offline",
@@ -66,6 +69,10 @@ impl Refusal {
                 "The target is not active; set Server Active to yes, or choose another server."
             }
             Self::ServerDraining => "The target is being drained; choose another server.",
+            Self::ServerNotJoined => {
+                "The target has not joined the cluster yet; run the command of its page on that \
+                 machine, or choose another server."
+            }
             Self::ServerOffline => {
                 "No worker of the target has reported lately; start one there, or choose another \
                  server."
@@ -96,6 +103,9 @@ impl Refusal {
             Self::UnknownServer => format!("{artists} cannot move: there is no such server"),
             Self::ServerInactive => format!("{artists} cannot move: {target} is not active"),
             Self::ServerDraining => format!("{artists} cannot move: {target} is being drained"),
+            Self::ServerNotJoined => {
+                format!("{artists} cannot move: {target} has not joined the cluster yet")
+            }
             Self::ServerOffline => format!("{artists} cannot move: {target} is offline"),
             Self::ServerQuarantined => {
                 format!("{artists} cannot move: {target} is in quarantine")

@@ -57,10 +57,23 @@ impl Store {
         .bind(batch.0)
         .fetch_all(self.pool())
         .await?;
+        let answer = self.cancel_each(&ids, by).await?;
+        let detail = json!({ "cancelled": answer.cancelled, "too_late": answer.too_late });
+        let deed = Deed::done(by, Action::BatchCancel, format!("batch:{batch}")).detail(detail);
+        self.record(&[deed]).await?;
+        Ok(answer)
+    }
+
+    /// Cancels each of these jobs, as far as it can be. The caller notes who asked.
+    pub(crate) async fn cancel_each(
+        &self,
+        ids: &[Uuid],
+        by: &By,
+    ) -> Result<BatchCancelled, StoreError> {
         let told: Vec<Told> = ids
-            .into_iter()
+            .iter()
             .map(|id| Told {
-                job_id: JobId(id),
+                job_id: JobId(*id),
                 input: Input::Cancel,
                 by: Teller::OneOfMany(by.clone()),
             })
@@ -77,9 +90,6 @@ impl Store {
                 Err(_) => {}
             }
         }
-        let detail = json!({ "cancelled": answer.cancelled, "too_late": answer.too_late });
-        let deed = Deed::done(by, Action::BatchCancel, format!("batch:{batch}")).detail(detail);
-        self.record(&[deed]).await?;
         Ok(answer)
     }
 

@@ -49,7 +49,8 @@ struct Named<'a> {
 
 impl Store {
     /// Takes note of these heartbeats (of one worker, only the last counts), and returns the
-    /// tries that they name but that are void. Heartbeats of unknown servers are passed over.
+    /// tries that they name but that are void. Heartbeats of unknown or deleted servers are passed
+    /// over.
     pub async fn take_heartbeats(
         &self,
         beats: &[HeartbeatFrom],
@@ -101,15 +102,18 @@ async fn touch_servers(
     let last: BTreeMap<&Slug, &HeartbeatFrom> = beats.iter().map(|b| (&b.server, *b)).collect();
     let rows: Vec<&HeartbeatFrom> = last.into_values().collect();
     let slugs = column(&rows, |b| b.server.as_str());
-    sqlx::query("SELECT FROM servers WHERE slug = ANY($1) ORDER BY id FOR NO KEY UPDATE")
-        .bind(&slugs)
-        .execute(&mut *conn)
-        .await?;
+    sqlx::query(
+        "SELECT FROM servers WHERE slug = ANY($1) AND deleted_at IS NULL \
+         ORDER BY id FOR NO KEY UPDATE",
+    )
+    .bind(&slugs)
+    .execute(&mut *conn)
+    .await?;
     sqlx::query(
         "UPDATE servers s SET last_seen_at = clock_timestamp(), free_bytes = u.free, \
              total_bytes = u.total, version = u.version \
          FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::text[]) \
-             AS u(slug, free, total, version) WHERE s.slug = u.slug",
+             AS u(slug, free, total, version) WHERE s.slug = u.slug AND s.deleted_at IS NULL",
     )
     .bind(&slugs)
     .bind(column(&rows, |b| b.beat.free_bytes as i64))
@@ -131,7 +135,7 @@ async fn touch_workers(
              ARRAY(SELECT jsonb_array_elements_text(u.trusts)), clock_timestamp() \
          FROM UNNEST($1::text[], $2::text[], $3::text[], $4::int[], $5::int[], $6::jsonb[], $7::jsonb[]) \
              AS u(slug, name, version, pid, running, quarantine, trusts) \
-             JOIN servers s ON s.slug = u.slug \
+             JOIN servers s ON s.slug = u.slug AND s.deleted_at IS NULL \
          ORDER BY s.id, u.name \
          ON CONFLICT (server_id, name) DO UPDATE SET version = EXCLUDED.version, \
              pid = EXCLUDED.pid, running = EXCLUDED.running, \
@@ -194,7 +198,7 @@ async fn find_void(
              COALESCE(j.floor, 0) AS floor \
          FROM UNNEST($1::uuid[], $2::text[], $3::int[], $4::bigint[], $5::text[]) \
              AS u(job, kind, seq, epoch, slug) \
-         JOIN servers v ON v.slug = u.slug \
+         JOIN servers v ON v.slug = u.slug AND v.deleted_at IS NULL \
          LEFT JOIN jobs j ON j.id = u.job \
          LEFT JOIN steps s ON s.job_id = u.job AND s.kind = u.kind AND s.seq = u.seq \
          WHERE s.epoch IS DISTINCT FROM u.epoch OR s.state = 'void' OR s.server_id <> v.id",

@@ -86,6 +86,12 @@ pub enum InputError {
     /// Only for a retry: the artist no longer lives where this job would take it from.
     #[error("the artist no longer lives on this job's source server; queue a new move instead")]
     HomeChanged,
+    /// Only for a retry: one of its servers was deleted.
+    #[error("a server of this job was deleted; queue a new move instead")]
+    ServerDeleted,
+    /// Only for a retry: its target is being emptied.
+    #[error("the job's target is being drained; queue a move to another server instead")]
+    TargetDraining,
     /// A server spoke of another server's step.
     #[error("server {0} spoke of a step that is not its own")]
     NotItsStep(Slug),

@@ -9,6 +9,7 @@ mod actions;
 mod artists;
 mod audit;
 mod batches;
+mod cluster_settings;
 mod error;
 mod heartbeats;
 mod inputs;
@@ -41,6 +42,7 @@ pub use artists::{
 };
 pub use audit::{Action, AuditQuery, AuditRow, By, Deed, DeedResult};
 pub use batches::{BatchProgress, BatchRetried, BatchRow, RefusalRow};
+pub use cluster_settings::{ClusterSettings, SERVER_LIMIT_MAX, ServerRoom};
 pub use error::StoreError;
 pub use heartbeats::{HeartbeatFrom, VoidTry};
 pub use inputs::{InputError, JOBS_PER_TRANSACTION_MAX, Outcome, Outcomes, Teller, Told};
@@ -55,7 +57,10 @@ pub use notify::{Changed, JobsListener, Listener};
 pub use outbox::{DueOrder, OutboxDepth, OutboxLease};
 pub use plays::{PlaysApplied, PlaysFrom};
 pub use rescue::Suspect;
-pub use servers::{NewServer, ServerRow};
+pub use servers::{
+    DrainAnswer, DrainBatch, DrainPlan, DrainRequest, DrainStopped, NewServer, ServerChange,
+    ServerCreation, ServerError, ServerRow, ServerTies,
+};
 pub use sessions::{SESSION_TTL_S, SessionRow};
 pub use tokens::{NewToken, Scope, TokenError, TokenRow, TokenUse, token_hash};
 pub use upkeep::{Claim, Pruned};

@@ -4,7 +4,9 @@ mod admit;
 mod once;
 mod write;
 
+pub(crate) use admit::{ServerLook, Verdict, admitted, look_at_servers, room_of};
 pub use once::Once;
+pub(crate) use write::{Wish, all as write};
 
 use crate::{By, Store, StoreError};
 use chrono::{DateTime, Utc};
@@ -78,12 +80,7 @@ impl Store {
 
 /// Does it within the caller's transaction.
 async fn enqueue(conn: &mut PgConnection, request: &MoveRequest) -> Result<MoveAnswer, StoreError> {
-    // Admissions to one target go one after the other: each must see the room that the others
-    // have taken. Not a row lock, so heartbeats of the target are not held up.
-    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('admit:' || $1::text, 0))")
-        .bind(request.target.0)
-        .execute(&mut *conn)
-        .await?;
+    lock_admissions(conn, request.target).await?;
     let now: DateTime<Utc> =
         sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut *conn).await?;
     let verdict = admit::all(conn, request).await?;
@@ -91,7 +88,28 @@ async fn enqueue(conn: &mut PgConnection, request: &MoveRequest) -> Result<MoveA
     let batch_id = if request.dry_run || verdict.accepted.is_empty() {
         None
     } else {
-        Some(write::all(conn, request, &verdict, now).await?)
+        let wish = Wish {
+            by: &request.by,
+            reason: &request.reason,
+            express: request.express,
+            target: Some(request.target),
+            drains: None,
+        };
+        Some(write::all(conn, &wish, &verdict, now).await?)
     };
     Ok(MoveAnswer { batch_id, accepted, refused: verdict.refused })
+}
+
+/// Admissions to one target go one after the other: each must see the room that the others have
+/// taken. Not a row lock, so heartbeats of the target are not held up. Who drains or deletes the
+/// target waits here too.
+pub(crate) async fn lock_admissions(
+    conn: &mut PgConnection,
+    target: ServerId,
+) -> Result<(), StoreError> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('admit:' || $1::text, 0))")
+        .bind(target.0)
+        .execute(conn)
+        .await?;
+    Ok(())
 }

@@ -1,10 +1,19 @@
 //! Servers: the master and the cluster servers.
 
+mod change;
+mod delete;
+mod drain;
+mod ensure;
+
+pub use change::{ServerChange, ServerCreation};
+pub use delete::ServerTies;
+pub use drain::{DrainAnswer, DrainBatch, DrainPlan, DrainRequest, DrainStopped};
+
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
+use sqlx::{FromRow, PgConnection};
 use std::net::IpAddr;
-use tourbus_domain::{Quarantine, ServerId, Slug};
+use tourbus_domain::{Quarantine, Refusal, ServerId, Slug};
 use uuid::Uuid;
 
 /// A server to be made known.
@@ -49,6 +58,10 @@ pub struct ServerRow {
     pub is_default: bool,
     /// Whether it is being emptied.
     pub draining: bool,
+    /// Whether it was deleted.
+    pub deleted: bool,
+    /// When it joined by itself; none for servers that were made known by hand.
+    pub joined_at: Option<DateTime<Utc>>,
     /// Artists that live there.
     pub artists: i64,
     /// Plays of those artists, ever.
@@ -77,7 +90,7 @@ pub struct ServerRow {
 }
 
 const SERVERS: &str = "SELECT s.id, s.slug, s.name, host(s.ip) AS ip, s.url, s.is_master, s.active,
-        s.is_default, s.draining, s.artists, s.plays_total, s.plays_30d, s.bytes, s.free_bytes,
+        s.is_default, s.draining, s.deleted_at IS NOT NULL AS deleted, s.joined_at, s.artists, s.plays_total, s.plays_30d, s.bytes, s.free_bytes,
         s.total_bytes, s.version, s.last_seen_at,
         extract(epoch FROM now() - s.last_seen_at)::float8 AS seen_age_s,
         (SELECT count(*) FROM workers w WHERE w.server_id = s.id
@@ -87,38 +100,140 @@ const SERVERS: &str = "SELECT s.id, s.slug, s.name, host(s.ip) AS ip, s.url, s.i
             AND j.state NOT IN ('succeeded', 'failed', 'cancelled', 'stuck')) AS arriving_bytes,
         (SELECT w.quarantine FROM workers w WHERE w.server_id = s.id AND w.quarantine IS NOT NULL
             AND w.last_seen_at > now() - interval '1 minute' ORDER BY w.name LIMIT 1) AS quarantine
-    FROM servers s WHERE $1::uuid IS NULL OR s.id = $1
-    ORDER BY s.is_master DESC, s.name";
+    FROM servers s WHERE ($1::uuid IS NULL OR s.id = $1) AND ($2 OR s.deleted_at IS NULL)
+    ORDER BY s.deleted_at IS NOT NULL, s.is_master DESC, s.name, s.id";
+
+/// Why a server was left as it was, or not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ServerError {
+    /// There is none with this id.
+    #[error("there is no such server")]
+    Unknown,
+    /// Another server has this name.
+    #[error("the server {server} has this name")]
+    NameTaken {
+        /// Its name, as it is written there.
+        server: String,
+    },
+    /// Another server has this URL.
+    #[error("the server {server} has this URL")]
+    UrlTaken {
+        /// Its name.
+        server: String,
+    },
+    /// The cluster has as many servers as it may have.
+    #[error("the server limit of {limit} is reached")]
+    LimitReached {
+        /// At most.
+        limit: u32,
+        /// At this moment.
+        servers: u32,
+    },
+    /// There is always a default: it goes from one to another, never away.
+    #[error("one server is always the default")]
+    DefaultStays,
+    /// The default was to become inactive.
+    #[error("the default server cannot be inactive")]
+    DefaultInactive,
+    /// An inactive server was to become the default.
+    #[error("an inactive server cannot be the default")]
+    InactiveDefault,
+    /// A server that is being drained was to become the default.
+    #[error("a server that is being drained cannot be the default")]
+    DrainingDefault,
+    /// The default cannot be drained or deleted.
+    #[error("it is the default server")]
+    Default,
+    /// The master cannot be deleted.
+    #[error("it is the master")]
+    Master,
+    /// Artists live there.
+    #[error("{artists} artists live there")]
+    HasArtists {
+        /// How many.
+        artists: u64,
+    },
+    /// Jobs that have not ended concern it.
+    #[error("{jobs} open jobs concern it")]
+    OpenJobs {
+        /// How many.
+        jobs: u64,
+    },
+    /// It is not being drained.
+    #[error("it is not being drained")]
+    NotDraining,
+    /// Nobody there could send its artists away.
+    #[error("its workers do not report")]
+    Offline,
+    /// No other server takes artists.
+    #[error("no other server takes artists")]
+    NowhereToGo,
+    /// A chosen target takes no artists.
+    #[error("{server} takes no artists: {}", .refusal.explain())]
+    BadTarget {
+        /// Its name; its id if there is no such server.
+        server: String,
+        /// Why not.
+        refusal: Refusal,
+    },
+}
+
+/// A server whose row this transaction has locked.
+#[derive(Debug, FromRow)]
+struct ServerLock {
+    id: Uuid,
+    slug: String,
+    name: String,
+    ip: String,
+    url: String,
+    is_master: bool,
+    active: bool,
+    is_default: bool,
+    draining: bool,
+    artists: i64,
+}
+
+/// Changes of servers go one after the other: they are rare, and each looks at the others.
+async fn lock_servers(conn: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('servers', 0))")
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Locks a server and the one that is the default, in the order of their ids, as everybody does.
+async fn lock_rows(
+    conn: &mut PgConnection,
+    id: ServerId,
+) -> Result<Option<ServerLock>, StoreError> {
+    let rows: Vec<ServerLock> = sqlx::query_as(
+        "SELECT id, slug, name, host(ip) AS ip, url, is_master, active, is_default, draining,
+                artists
+         FROM servers WHERE deleted_at IS NULL AND (id = $1 OR is_default)
+         ORDER BY id FOR NO KEY UPDATE",
+    )
+    .bind(id.0)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().find(|row| row.id == id.0))
+}
 
 impl Store {
-    /// Makes the server known, or brings the one with this slug up to date. Returns its id.
-    pub async fn ensure_server(&self, server: NewServer) -> Result<ServerId, StoreError> {
-        let id: Uuid = sqlx::query_scalar(
-            "INSERT INTO servers (id, slug, name, ip, url, is_master, is_default)
-             VALUES ($1, $2, $3, $4::inet, $5, $6, $7)
-             ON CONFLICT (slug) DO UPDATE SET name = excluded.name, ip = excluded.ip,
-                 url = excluded.url, is_master = excluded.is_master
-             RETURNING id",
-        )
-        .bind(server.id.0)
-        .bind(server.slug.as_str())
-        .bind(&server.name)
-        .bind(server.ip.to_string())
-        .bind(&server.url)
-        .bind(server.is_master)
-        .bind(server.is_default)
-        .fetch_one(self.pool())
-        .await?;
-        Ok(id.into())
-    }
-
     /// Every server, the master first, then by name. There are few, so there are no pages.
     pub async fn servers(&self) -> Result<Vec<ServerRow>, StoreError> {
-        Ok(sqlx::query_as(SERVERS).bind(None::<Uuid>).fetch_all(self.pool()).await?)
+        let rows = sqlx::query_as(SERVERS).bind(None::<Uuid>).bind(false);
+        Ok(rows.fetch_all(self.pool()).await?)
     }
 
-    /// One server.
+    /// The same with those that were deleted, at the end: for the names in what is past.
+    pub async fn servers_ever(&self) -> Result<Vec<ServerRow>, StoreError> {
+        let rows = sqlx::query_as(SERVERS).bind(None::<Uuid>).bind(true);
+        Ok(rows.fetch_all(self.pool()).await?)
+    }
+
+    /// One server; none if it was deleted.
     pub async fn server(&self, id: ServerId) -> Result<Option<ServerRow>, StoreError> {
-        Ok(sqlx::query_as(SERVERS).bind(Some(id.0)).fetch_optional(self.pool()).await?)
+        let row = sqlx::query_as(SERVERS).bind(Some(id.0)).bind(false);
+        Ok(row.fetch_optional(self.pool()).await?)
     }
 }

@@ -175,6 +175,15 @@ fn refused(error: InputError, id: JobId, what: Ask) -> Problem {
             "The artist no longer lives on this job's source server.",
         )
         .remedy("Queue a new move instead."),
+        InputError::ServerDeleted => {
+            Problem::conflict("server_deleted", "A server of this job was deleted.")
+                .remedy("Queue a new move, to another server.")
+        }
+        InputError::TargetDraining => Problem::conflict(
+            "server_draining",
+            "This job's target is being drained: it takes no more artists.",
+        )
+        .remedy("Queue a move to another server, or stop draining that one."),
         other => {
             tracing::error!(error = %other, job = %id, "job.refused_input");
             Problem::conflict("refused", format!("The job was left as it was: {other}."))

@@ -5,6 +5,7 @@ pub mod artist_new;
 pub mod artists;
 pub mod audit;
 pub mod batches;
+pub mod drain;
 mod events;
 pub mod jobs;
 pub mod joining;
@@ -13,6 +14,7 @@ pub mod own;
 pub mod queues;
 mod routes;
 pub mod servers;
+pub mod settings;
 pub mod tokens;
 pub mod view;
 

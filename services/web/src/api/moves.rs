@@ -78,8 +78,8 @@ pub struct Refused {
     /// Its name; null if there is no such artist.
     pub name: Option<String>,
     /// Stable name: `unknown_artist`, `already_there`, `already_moving`, `not_enough_space`,
-    /// `unknown_server`, `server_inactive`, `server_draining`, `server_offline`, `server_quarantined` or
-    /// `source_offline`.
+    /// `unknown_server`, `server_inactive`, `server_draining`, `server_not_joined`,
+    /// `server_offline`, `server_quarantined` or `source_offline`.
     pub reason: &'static str,
     /// What it means and what to do.
     pub detail: &'static str,
@@ -111,44 +111,50 @@ pub struct MoveResult {
     pub refused_reasons: Vec<RefusedReason>,
 }
 
-impl MoveResult {
-    /// With names for people: of the artists that are refused, and of the target.
-    fn new(answer: MoveAnswer, names: &HashMap<Uuid, String>, target: &str) -> Self {
-        let mut counts: BTreeMap<Refusal, u64> = BTreeMap::new();
-        for (_, refusal) in &answer.refused {
-            *counts.entry(*refusal).or_default() += 1;
-        }
-        let reason = |(refusal, artists): (Refusal, u64)| RefusedReason {
-            reason: refusal.as_str(),
-            artists,
-            summary: refusal.tell(artists, target),
-            detail: refusal.explain(),
-        };
-        let mut refused_reasons: Vec<_> = counts.into_iter().map(reason).collect();
-        refused_reasons.sort_by_key(|r| std::cmp::Reverse(r.artists));
-        let refused = |(id, reason): (ArtistId, Refusal)| Refused {
-            artist_id: id.0,
-            name: names.get(&id.0).cloned(),
-            reason: reason.as_str(),
-            detail: reason.explain(),
-        };
-        Self {
-            batch_id: answer.batch_id.map(|id| id.0),
-            accepted: answer.accepted,
-            refused: answer.refused.into_iter().map(refused).collect(),
-            refused_reasons,
-        }
+/// Refusals for people: each artist by name, and added up, the most frequent reason first.
+pub async fn refusals(
+    app: &App,
+    refused: &[(ArtistId, Refusal)],
+    target: &str,
+) -> Result<(Vec<Refused>, Vec<RefusedReason>), Problem> {
+    let ids: Vec<ArtistId> = refused.iter().map(|(id, _)| *id).collect();
+    let names: HashMap<Uuid, String> = match ids.is_empty() {
+        true => HashMap::new(),
+        false => app.store.artist_names(&ids).await?.into_iter().collect(),
+    };
+    let mut counts: BTreeMap<Refusal, u64> = BTreeMap::new();
+    for (_, refusal) in refused {
+        *counts.entry(*refusal).or_default() += 1;
     }
+    let reason = |(refusal, artists): (Refusal, u64)| RefusedReason {
+        reason: refusal.as_str(),
+        artists,
+        summary: refusal.tell(artists, target),
+        detail: refusal.explain(),
+    };
+    let mut reasons: Vec<_> = counts.into_iter().map(reason).collect();
+    reasons.sort_by_key(|r| std::cmp::Reverse(r.artists));
+    let one = |(id, reason): &(ArtistId, Refusal)| Refused {
+        artist_id: id.0,
+        name: names.get(&id.0).cloned(),
+        reason: reason.as_str(),
+        detail: reason.explain(),
+    };
+    Ok((refused.iter().map(one).collect(), reasons))
 }
 
 async fn told(app: &App, answer: MoveAnswer, target: ServerId) -> Result<MoveResult, Problem> {
-    let ids: Vec<ArtistId> = answer.refused.iter().map(|(id, _)| *id).collect();
-    if ids.is_empty() {
-        return Ok(MoveResult::new(answer, &HashMap::new(), ""));
-    }
-    let names = app.store.artist_names(&ids).await?.into_iter().collect();
-    let target = app.store.server(target).await?.map_or_else(String::new, |s| s.name);
-    Ok(MoveResult::new(answer, &names, &target))
+    let target = match answer.refused.is_empty() {
+        true => String::new(),
+        false => app.store.server(target).await?.map_or_else(String::new, |s| s.name),
+    };
+    let (refused, refused_reasons) = refusals(app, &answer.refused, &target).await?;
+    Ok(MoveResult {
+        batch_id: answer.batch_id.map(|id| id.0),
+        accepted: answer.accepted,
+        refused,
+        refused_reasons,
+    })
 }
 
 fn too_many() -> Problem {

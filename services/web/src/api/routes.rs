@@ -1,8 +1,8 @@
 //! The table of the API's routes, each with whom it is for and what it changes.
 
 use super::{
-    accounts, artist_new, artists, audit, batches, events, jobs, joining, moves, own, queues,
-    servers, tokens,
+    accounts, artist_new, artists, audit, batches, drain, events, jobs, joining, moves, own,
+    queues, servers, settings, tokens,
 };
 use crate::{
     app::App,
@@ -35,6 +35,13 @@ pub fn table(described: OpenApi) -> (OpenApiRouter<App>, Vec<Rule>) {
     Table::default()
         .look(SignedIn, routes!(servers::list))
         .look(SignedIn, routes!(servers::one))
+        .change(May(Right::Servers), Action::ServerCreate, routes!(servers::create))
+        .change(May(Right::Servers), Action::ServerModify, routes!(servers::modify))
+        .change(May(Right::Servers), Action::ServerDelete, routes!(servers::delete))
+        .change(May(Right::Servers), Action::ServerDrain, routes!(drain::drain))
+        .change(May(Right::Servers), Action::ServerUndrain, routes!(drain::undrain))
+        .look(SignedIn, routes!(settings::get))
+        .change(May(Right::Servers), Action::SettingsModify, routes!(settings::modify))
         .change(May(Right::Servers), Action::ServerRelease, routes!(servers::release))
         .change(May(Right::Servers), Action::ServerEnrol, routes!(joining::enrol))
         .look(SignedIn, routes!(joining::checks))

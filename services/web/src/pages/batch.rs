@@ -37,9 +37,9 @@ const BATCHES: u32 = 30;
 /// Without JavaScript, a running batch's page reloads this often, in seconds.
 const RELOAD_S: u32 = 5;
 
-/// Every server, for names.
+/// Every server, also those that were deleted: for names.
 pub async fn servers(app: &App) -> Result<Vec<ServerView>, Problem> {
-    let rows = app.store.servers().await?;
+    let rows = app.store.servers_ever().await?;
     Ok(rows.into_iter().map(|r| ServerView::new(r, app.config.offline_after_s)).collect())
 }
 

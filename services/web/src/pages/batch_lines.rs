@@ -123,9 +123,13 @@ pub fn title(kind: JobKind, artist: &str) -> String {
     }
 }
 
-/// The name of a server, or its id if it is gone.
+/// The name of a server, also of one that was deleted.
 pub fn server_name(servers: &[ServerView], id: Uuid) -> String {
-    servers.iter().find(|s| s.id == id).map_or_else(|| id.to_string(), |s| s.name.clone())
+    match servers.iter().find(|s| s.id == id) {
+        Some(server) if server.deleted => format!("{} (deleted)", server.name),
+        Some(server) => server.name.clone(),
+        None => id.to_string(),
+    }
 }
 
 impl Section {

@@ -30,11 +30,12 @@ pub(super) struct ErrorPage {
 
 /// Pages that lists and details belong to: the beginning of the path, its entry of the
 /// navigation, and what it is called.
-const PLACES: [(&str, &str, &str); 7] = [
+const PLACES: [(&str, &str, &str); 8] = [
     ("/move", "move", "To Move Artists"),
     ("/batches", "batches", "To all batches"),
     ("/jobs", "jobs", "To all jobs"),
     ("/servers", "servers", "To all servers"),
+    ("/settings", "servers", "To Cluster Settings"),
     ("/queues", "queues", "To the queues"),
     ("/audit", "audit", "To the audit log"),
     ("/accounts", "accounts", "To all accounts"),

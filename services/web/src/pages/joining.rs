@@ -34,6 +34,8 @@ pub struct Checks {
     pub pending: usize,
     /// Whether this person may run them again, and make tokens.
     pub may: bool,
+    /// Whether it is a server that joins; the master does not.
+    pub joins: bool,
     /// The token that is open or was used.
     pub enrolment: Option<Enrolment>,
 }
@@ -69,6 +71,7 @@ impl Checks {
     pub async fn read(app: &App, actor: &Actor, id: ServerId) -> Result<Self, Problem> {
         let ChecksView { joined_at, checks, .. } = api::standing(app, id).await?;
         let enrolment = app.store.enrolment(id).await?.map(Into::into);
+        let joins = app.store.server(id).await?.is_some_and(|s| !s.is_master);
         let count = |state: &str| checks.iter().filter(|c| c.state == state).count();
         Ok(Self {
             id,
@@ -76,6 +79,7 @@ impl Checks {
             red: count("red"),
             pending: count("pending"),
             may: actor.may(Right::Servers),
+            joins,
             enrolment,
             lines: checks.into_iter().map(|c| (c.clone(), c.checked_at.map(show::when))).collect(),
         })
@@ -132,25 +136,4 @@ pub async fn part(
     Id(id): Id<ServerId>,
 ) -> Result<Response, Problem> {
     html(&ChecksPart { checks: Checks::read(&app, &actor, id).await? })
-}
-
-#[derive(Template)]
-#[template(path = "server_checks.html")]
-struct ServerPage {
-    chrome: Chrome,
-    name: String,
-    url: String,
-    checks: Checks,
-}
-
-/// The server's page.
-pub async fn page(
-    State(app): State<App>,
-    actor: Actor,
-    Id(id): Id<ServerId>,
-) -> Result<Response, Problem> {
-    let server = app.store.server(id).await?.ok_or_else(|| Problem::not_found("server", id))?;
-    let chrome = Chrome { reload_s: 5, ..Chrome::of(&actor, "servers", server.name.clone()) };
-    let checks = Checks::read(&app, &actor, id).await?;
-    html(&ServerPage { chrome, name: server.name, url: server.url, checks })
 }

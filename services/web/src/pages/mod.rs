@@ -16,9 +16,11 @@ mod jobs;
 mod joining;
 mod move_artists;
 mod move_check;
-mod overview;
 mod own;
+mod queues;
 mod routes;
+mod servers;
+mod settings;
 mod show;
 mod sign_in;
 #[cfg(test)]

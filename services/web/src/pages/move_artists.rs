@@ -185,15 +185,23 @@ pub fn cards(servers: &[ServerView]) -> Vec<Card> {
     servers.iter().filter(|s| s.active || s.is_master).map(card).collect()
 }
 
-fn card(server: &ServerView) -> Card {
-    let closed = match (server.active, server.draining, server.state) {
+/// Why a server takes no artists; empty if it does.
+pub const fn closed(server: &ServerView) -> &'static str {
+    match (server.active, server.draining, server.state) {
         (false, ..) => "Not active: it takes no artists.",
         (_, true, _) => "Being drained: it takes no more artists.",
         (.., ServerState::Offline) => "Offline: start a worker there first.",
+        (.., ServerState::Never) if server.joined_at.is_none() => {
+            "It has not joined yet: run its command on the machine first."
+        }
         (.., ServerState::Never) => "No worker has ever reported: start one there first.",
         (.., ServerState::Quarantined) => "In quarantine: mend it and release it first.",
         (.., ServerState::Online | ServerState::Late) => "",
-    };
+    }
+}
+
+fn card(server: &ServerView) -> Card {
+    let closed = closed(server);
     let arriving = match server.arriving_bytes {
         0 => String::new(),
         n => format!("{} still arriving", show::bytes(n)),

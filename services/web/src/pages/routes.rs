@@ -2,8 +2,10 @@
 //! from it, so no page can be forgotten.
 
 use super::{
-    accounts, artist_new, audit, batch, home, job, jobs, joining, move_artists, move_check,
-    overview, own, sign_in,
+    accounts, artist_new, audit, batch, home, job, jobs, joining, move_artists, move_check, own,
+    queues,
+    servers::{delete, drain, form, overview},
+    settings, sign_in,
 };
 use crate::{
     app::App,
@@ -74,8 +76,19 @@ fn table() -> Vec<Route> {
         change("/jobs/{id}/cancel", May(Right::Steer), Action::JobCancel, job::cancel),
         change("/jobs/{id}/retry", May(Right::Steer), Action::JobRetry, job::retry),
         change("/jobs/{id}/express", May(Right::Steer), Action::JobExpress, job::express),
-        look("/servers", SignedIn, overview::servers),
-        look("/servers/{id}", SignedIn, joining::page),
+        look("/servers", SignedIn, overview::page),
+        look("/servers/new", May(Right::Servers), form::new),
+        change("/servers", May(Right::Servers), Action::ServerCreate, form::create),
+        look("/servers/modify", May(Right::Servers), form::pick),
+        look("/servers/delete", May(Right::Servers), delete::list),
+        look("/servers/{id}", SignedIn, overview::one),
+        look("/servers/{id}/modify", May(Right::Servers), form::page),
+        change("/servers/{id}/modify", May(Right::Servers), Action::ServerModify, form::modify),
+        look("/servers/{id}/delete", May(Right::Servers), delete::confirm),
+        change("/servers/{id}/delete", May(Right::Servers), Action::ServerDelete, delete::submit),
+        look("/servers/{id}/drain", SignedIn, drain::page),
+        change("/servers/{id}/drain", May(Right::Servers), Action::ServerDrain, drain::submit),
+        change("/servers/{id}/undrain", May(Right::Servers), Action::ServerUndrain, drain::stop),
         look("/servers/{id}/checks-part", SignedIn, joining::part),
         change("/servers/{id}/enrolment", May(Right::Servers), Action::ServerEnrol, joining::enrol),
         change(
@@ -90,7 +103,9 @@ fn table() -> Vec<Route> {
             Action::ServerRelease,
             overview::release,
         ),
-        look("/queues", SignedIn, overview::queues),
+        look("/settings", May(Right::Servers), settings::page),
+        change("/settings", May(Right::Servers), Action::SettingsModify, settings::submit),
+        look("/queues", SignedIn, queues::page),
         look("/audit", SignedIn, audit::page),
         look("/account", SignedIn, own::page),
         change("/account/password", Own, Action::AccountPassword, own::password),

@@ -5,10 +5,18 @@ use super::{
     chrome::{Chrome, html},
     error::{ErrorPage, Way},
     move_artists,
+    servers::{
+        card::ServerCard,
+        delete::{Kept, ListPage, obstacles},
+        form::{FormPage, Typed},
+        menu::Menu,
+        overview::ServersPage,
+    },
 };
 use crate::{
     api::view::{JobView, ServerState, ServerView},
     problem::Problem,
+    queues::QueueDepth,
 };
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -33,6 +41,8 @@ pub(super) fn server(n: u128, name: &str, state: ServerState) -> ServerView {
         active: true,
         is_default: n == 1,
         draining: false,
+        joined_at: None,
+        deleted: false,
         state,
         quarantine: None,
         last_seen_at: Some(at(0)),
@@ -140,6 +150,84 @@ fn servers_that_can_be_chosen() {
             ("Draining", "Being drained: it takes no more artists."),
         ]
     );
+}
+
+fn menu(here: &'static str) -> Menu {
+    Menu { here, may: true, create: true, full: String::new() }
+}
+
+#[test]
+fn every_server_with_its_lanes() {
+    let mut fresh = server(2, "Fresh", ServerState::Never);
+    (fresh.free_bytes, fresh.total_bytes, fresh.last_seen_at) = (None, None, None);
+    let lane = |lane: &str, ready, unacked, consumers| QueueDepth {
+        queue: format!("tourbus.lane.main.{lane}"),
+        server_slug: Some("main".to_owned()),
+        lane: Some(lane.to_owned()),
+        ready,
+        unacked,
+        consumers,
+    };
+    let depths = [lane("export", 1200, 2, 1), lane("import", 0, 0, 1), lane("lofi", 3, 0, 0)];
+    let servers = [server(1, "Main", ServerState::Online), fresh];
+    let page = ServersPage {
+        chrome: Chrome::public("Servers"),
+        menu: Menu {
+            create: false,
+            full: "Server limit reached: 1 of 1".to_owned(),
+            ..menu("overview")
+        },
+        cards: servers.into_iter().map(|s| ServerCard::new(s, &depths)).collect(),
+        lanes_unknown: String::new(),
+        may: true,
+    };
+    let text = text(&page);
+    assert!(!text.contains("Create Server"));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_form_with_what_is_wrong_beside_the_fields() {
+    let wrong = |code, detail: &str, field| Problem::unprocessable(code, detail).field(field);
+    let page = FormPage {
+        chrome: Chrome::public("Create Server"),
+        menu: menu("create"),
+        server: None,
+        typed: Typed {
+            name: "<Hill>".to_owned(),
+            ip: "nowhere".to_owned(),
+            active: true,
+            ..Typed::default()
+        },
+        problems: vec![
+            wrong("bad_ip", "\"nowhere\" is no IP address.", "ip").remedy("Write one."),
+            wrong("bad_url", "\"\" is no full URL.", "url"),
+        ],
+        saved: false,
+        main_domain: "example.org".to_owned(),
+        example: "https://server4.example.org".to_owned(),
+        default_now: "Main".to_owned(),
+    };
+    let text = text(&page);
+    assert!(!text.contains("<Hill>"), "what was typed is escaped");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn who_can_be_deleted_and_what_keeps_the_others() {
+    let ties = tourbus_store::ServerTies { arriving: 1, ..Default::default() };
+    let mut empty = server(3, "Empty", ServerState::Online);
+    empty.artists = 0;
+    let kept = [server(1, "Main", ServerState::Online), server(2, "Hill", ServerState::Online)]
+        .map(|server| Kept { why: obstacles(&server, ties), server });
+    let page = ListPage {
+        chrome: Chrome::public("Delete Server"),
+        menu: menu("delete"),
+        free: vec![empty],
+        kept: kept.into(),
+        pending: vec!["gone".to_owned()],
+    };
+    insta::assert_snapshot!(text(&page));
 }
 
 #[test]

@@ -59,6 +59,18 @@ actions! {
     JobRetry = "job.retry", "retried a job";
     /// Let a job overtake the backlog.
     JobExpress = "job.express", "expedited a job";
+    /// Create a cluster server.
+    ServerCreate = "server.create", "created a server";
+    /// Change a server's name, address, URL, whether it is active, whether it is the default.
+    ServerModify = "server.modify", "changed a server";
+    /// Delete a server.
+    ServerDelete = "server.delete", "deleted a server";
+    /// Begin to empty a server.
+    ServerDrain = "server.drain", "began to drain a server";
+    /// Stop emptying a server.
+    ServerUndrain = "server.undrain", "stopped draining a server";
+    /// Change the settings of the whole cluster.
+    SettingsModify = "settings.modify", "changed the cluster settings";
     /// Make an enrolment token for a server.
     ServerEnrol = "server.enrol", "made a command to join";
     /// Join the cluster, as a server.

@@ -1,9 +1,13 @@
 //! What a job's inputs do to its artist: home and hold.
 
-use super::{InputError, apply::Work};
-use crate::StoreError;
+use super::{
+    InputError,
+    apply::{Touched, Work},
+};
+use crate::{StoreError, moves::lock_admissions};
 use sqlx::PgConnection;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use tourbus_domain::{JobKind, JobState, ServerId};
 use uuid::Uuid;
 
 /// Home server and holding job of an artist.
@@ -12,6 +16,7 @@ type Place = (Uuid, Option<Uuid>);
 /// Locks the artists that change, and takes back the jobs that may not change theirs: a cutover
 /// of an artist that the job does not hold, or a retry that another job or home stands against.
 pub(super) async fn check(conn: &mut PgConnection, work: &mut Work<'_>) -> Result<(), StoreError> {
+    refuse_closed_servers(conn, work).await?;
     let concerned = work.touched.iter().filter(|t| t.cut_over || t.release || t.acquires());
     let mut ids: Vec<Uuid> = concerned.map(|t| t.held.job.artist_id.0).collect();
     if ids.is_empty() {
@@ -43,6 +48,45 @@ pub(super) async fn check(conn: &mut PgConnection, work: &mut Work<'_>) -> Resul
         None
     });
     lock_servers(conn, work).await
+}
+
+/// Takes back the jobs that begin again between servers that are not there for them any more.
+async fn refuse_closed_servers(
+    conn: &mut PgConnection,
+    work: &mut Work<'_>,
+) -> Result<(), StoreError> {
+    let anew = work.touched.iter().filter(|t| t.acquires()).map(|t| &t.held.job);
+    let ids: BTreeSet<ServerId> = anew.flat_map(|j| [j.source_id, j.target_id]).collect();
+    // Before their rows are looked at, so that who is just closing one of them has committed.
+    for id in &ids {
+        lock_admissions(conn, *id).await?;
+    }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<(Uuid, bool, bool)> = sqlx::query_as(
+        "SELECT id, deleted_at IS NOT NULL, draining FROM servers WHERE id = ANY($1)",
+    )
+    .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+    .fetch_all(conn)
+    .await?;
+    let closed: HashMap<Uuid, (bool, bool)> =
+        rows.into_iter().map(|(id, deleted, draining)| (id, (deleted, draining))).collect();
+    let is = |id: ServerId| closed.get(&id.0).copied().unwrap_or((true, false));
+    work.fail_where(|touched: &Touched| {
+        let job = &touched.held.job;
+        if !touched.acquires() {
+            None
+        } else if is(job.source_id).0 || is(job.target_id).0 {
+            Some(InputError::ServerDeleted)
+        } else {
+            // Undoing what is stuck goes on, and so does what is done to an artist who is there.
+            let moves = job.kind == JobKind::Move && job.state == JobState::Queued;
+            let to_draining = moves && is(job.target_id).1;
+            to_draining.then_some(InputError::TargetDraining)
+        }
+    });
+    Ok(())
 }
 
 /// Cutovers change the counters of two servers each, by a trigger: lock them in order first.

@@ -8,7 +8,7 @@ use tourbus_protocol::{CheckName, CheckResult, CheckState};
 use uuid::Uuid;
 
 /// The channel that wanted checks are announced on; the payload is the server's id.
-pub(super) const CHANNEL: &str = "tourbus_checks";
+pub(crate) const CHANNEL: &str = "tourbus_checks";
 
 /// An agent that has not reported for this long is silent, in seconds; it reports every five.
 pub const AGENT_SILENT_AFTER_S: f64 = 20.0;

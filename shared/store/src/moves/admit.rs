@@ -9,30 +9,53 @@ use tourbus_protocol::ArtistRef;
 use uuid::Uuid;
 
 /// Who is moved and who is not, each in the order of the request.
-pub(super) struct Verdict {
-    pub(super) accepted: Vec<Admitted>,
-    pub(super) refused: Vec<(ArtistId, Refusal)>,
+pub(crate) struct Verdict {
+    pub(crate) accepted: Vec<Admitted>,
+    pub(crate) refused: Vec<(ArtistId, Refusal)>,
 }
 
 /// One that is moved.
-pub(super) struct Admitted {
-    pub(super) artist: ArtistRef,
-    pub(super) source_id: ServerId,
-    pub(super) source_slug: Slug,
-    pub(super) bytes: u64,
+pub(crate) struct Admitted {
+    pub(crate) artist: ArtistRef,
+    pub(crate) source_id: ServerId,
+    pub(crate) source_slug: Slug,
+    pub(crate) target_id: ServerId,
+    pub(crate) bytes: u64,
 }
 
 // The flags are columns, independent of one another.
 #[allow(clippy::struct_excessive_bools)]
 #[derive(FromRow)]
-struct ServerLook {
-    id: Uuid,
-    slug: String,
+pub(crate) struct ServerLook {
+    pub(crate) id: Uuid,
+    pub(crate) slug: String,
+    pub(crate) name: String,
     active: bool,
     draining: bool,
     free_bytes: Option<i64>,
-    online: bool,
+    pub(crate) plays_30d: i64,
+    joined: bool,
+    pub(crate) online: bool,
     quarantined: bool,
+}
+
+impl ServerLook {
+    /// Why it takes nobody; none if it does.
+    pub(crate) const fn refusal(&self) -> Option<Refusal> {
+        if !self.active {
+            Some(Refusal::ServerInactive)
+        } else if self.draining {
+            Some(Refusal::ServerDraining)
+        } else if !self.joined {
+            Some(Refusal::ServerNotJoined)
+        } else if !self.online {
+            Some(Refusal::ServerOffline)
+        } else if self.quarantined {
+            Some(Refusal::ServerQuarantined)
+        } else {
+            None
+        }
+    }
 }
 
 #[derive(FromRow)]
@@ -52,18 +75,16 @@ pub(super) async fn all(
     let mut seen = HashSet::with_capacity(request.artist_ids.len());
     let ids: Vec<ArtistId> =
         request.artist_ids.iter().copied().filter(|id| seen.insert(*id)).collect();
-    let servers = look_at_servers(conn, request).await?;
-    let target = match target_of(&servers, request) {
+    let servers = look_at_servers(conn, request.offline_after_s).await?;
+    let target = servers.get(&request.target.0).ok_or(Refusal::UnknownServer);
+    let target = match target.and_then(|t| t.refusal().map_or(Ok(t), Err)) {
         Ok(target) => target,
         Err(refusal) => {
             let refused = ids.into_iter().map(|id| (id, refusal)).collect();
             return Ok(Verdict { accepted: Vec::new(), refused });
         }
     };
-    let mut room = TargetRoom {
-        server_id: request.target,
-        room_bytes: room_of(conn, target, request.disk_reserve_bytes).await?,
-    };
+    let mut room = room_of(conn, target, request.disk_reserve_bytes).await?;
     let artists = look_at_artists(conn, &ids, request.dry_run).await?;
     let mut verdict = Verdict { accepted: Vec::with_capacity(ids.len()), refused: Vec::new() };
     for id in ids {
@@ -80,7 +101,10 @@ pub(super) async fn all(
             source_online: source.is_some_and(|s| s.online),
         };
         match (admit(&candidate, &mut room), source) {
-            (Ok(()), Some(source)) => verdict.accepted.push(admitted(artist, source)?),
+            (Ok(()), Some(source)) => {
+                let to = request.target;
+                verdict.accepted.push(admitted(id, &artist.slug, candidate.bytes, source, to)?);
+            }
             (Ok(()), None) => verdict.refused.push((id, Refusal::SourceOffline)),
             (Err(refusal), _) => verdict.refused.push((id, refusal)),
         }
@@ -88,59 +112,50 @@ pub(super) async fn all(
     Ok(verdict)
 }
 
-fn admitted(artist: &ArtistLook, source: &ServerLook) -> Result<Admitted, StoreError> {
-    let slug = artist.slug.parse().map_err(|e| StoreError::undecodable("artists", e))?;
+/// One that goes from its source to a target.
+pub(crate) fn admitted(
+    artist: ArtistId,
+    slug: &str,
+    bytes: u64,
+    source: &ServerLook,
+    target_id: ServerId,
+) -> Result<Admitted, StoreError> {
+    let slug = slug.parse().map_err(|e| StoreError::undecodable("artists", e))?;
     Ok(Admitted {
-        artist: ArtistRef { id: ArtistId(artist.id), slug },
+        artist: ArtistRef { id: artist, slug },
         source_id: ServerId(source.id),
         source_slug: source.slug.parse().map_err(|e| StoreError::undecodable("servers", e))?,
-        bytes: artist.bytes as u64,
+        target_id,
+        bytes,
     })
 }
 
-async fn look_at_servers(
+/// Every server that was not deleted.
+pub(crate) async fn look_at_servers(
     conn: &mut PgConnection,
-    request: &MoveRequest,
+    offline_after_s: u32,
 ) -> Result<HashMap<Uuid, ServerLook>, StoreError> {
     let rows: Vec<ServerLook> = sqlx::query_as(
-        "SELECT id, slug, active, draining, free_bytes, \
+        "SELECT id, slug, name, active, draining, free_bytes, plays_30d, \
+             joined_at IS NOT NULL OR last_seen_at IS NOT NULL AS joined, \
              COALESCE(last_seen_at > now() - $1 * interval '1 s', false) AS online, \
              EXISTS (SELECT FROM workers w WHERE w.server_id = servers.id \
                  AND w.quarantine IS NOT NULL \
                  AND w.last_seen_at > now() - interval '1 minute') AS quarantined \
-         FROM servers",
+         FROM servers WHERE deleted_at IS NULL",
     )
-    .bind(f64::from(request.offline_after_s))
+    .bind(f64::from(offline_after_s))
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|s| (s.id, s)).collect())
 }
 
-/// The target, or why it takes nobody.
-fn target_of<'a>(
-    servers: &'a HashMap<Uuid, ServerLook>,
-    request: &MoveRequest,
-) -> Result<&'a ServerLook, Refusal> {
-    let target = servers.get(&request.target.0).ok_or(Refusal::UnknownServer)?;
-    if !target.active {
-        Err(Refusal::ServerInactive)
-    } else if target.draining {
-        Err(Refusal::ServerDraining)
-    } else if !target.online {
-        Err(Refusal::ServerOffline)
-    } else if target.quarantined {
-        Err(Refusal::ServerQuarantined)
-    } else {
-        Ok(target)
-    }
-}
-
 /// Free disk, less the reserve, less what open moves still have to bring.
-async fn room_of(
+pub(crate) async fn room_of(
     conn: &mut PgConnection,
     target: &ServerLook,
     reserve: u64,
-) -> Result<u64, StoreError> {
+) -> Result<TargetRoom, StoreError> {
     let coming: i64 = sqlx::query_scalar(
         "SELECT COALESCE(sum(GREATEST(bytes_total - bytes_done, 0)), 0)::bigint FROM jobs \
          WHERE target_server_id = $1 \
@@ -150,7 +165,8 @@ async fn room_of(
     .fetch_one(conn)
     .await?;
     let free = target.free_bytes.unwrap_or(0) as u64;
-    Ok(free.saturating_sub(reserve).saturating_sub(coming as u64))
+    let room_bytes = free.saturating_sub(reserve).saturating_sub(coming as u64);
+    Ok(TargetRoom { server_id: ServerId(target.id), room_bytes })
 }
 
 async fn look_at_artists(

@@ -1,11 +1,8 @@
 //! Writing an admitted request: batch, jobs, steps, outbox, refusals, holds.
 
-use super::{
-    MoveRequest,
-    admit::{Admitted, Verdict},
-};
+use super::admit::{Admitted, Verdict};
 use crate::{
-    Action, Deed, StoreError, audit,
+    Action, By, Deed, StoreError, audit,
     jobs_core::{self, column},
     notify,
     outbox::{self, NewOrder},
@@ -15,13 +12,24 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 use tourbus_domain::job::Context;
-use tourbus_domain::{BatchId, Job, JobId, MoveSettings, Step, Totals};
+use tourbus_domain::{BatchId, Job, JobId, MoveSettings, ServerId, Step, Totals};
 use tourbus_protocol::Order;
 
+/// What a batch is about.
+pub(crate) struct Wish<'a> {
+    pub(crate) by: &'a By,
+    pub(crate) reason: &'a str,
+    pub(crate) express: bool,
+    /// Where all of it goes; none if it goes to several servers.
+    pub(crate) target: Option<ServerId>,
+    /// The server that it empties.
+    pub(crate) drains: Option<ServerId>,
+}
+
 /// Writes everything; the caller commits.
-pub(super) async fn all(
+pub(crate) async fn all(
     conn: &mut PgConnection,
-    request: &MoveRequest,
+    wish: &Wish<'_>,
     verdict: &Verdict,
     now: DateTime<Utc>,
 ) -> Result<BatchId, StoreError> {
@@ -33,13 +41,12 @@ pub(super) async fn all(
         .iter()
         .map(|a| {
             let totals = Totals { files: 0, bytes: a.bytes };
-            let (id, target) = (JobId::new(), request.target);
-            let (job, _) =
-                Job::new(id, a.artist.id, a.source_id, target, totals, request.express, &ctx);
+            let (id, from, to) = (JobId::new(), a.source_id, a.target_id);
+            let (job, _) = Job::new(id, a.artist.id, from, to, totals, wish.express, &ctx);
             (job, a)
         })
         .collect();
-    insert_batch(conn, batch_id, request, &jobs).await?;
+    insert_batch(conn, batch_id, wish, &jobs).await?;
     let rows: Vec<&Job> = jobs.iter().map(|(j, _)| j).collect();
     jobs_core::insert(conn, Some(batch_id), &rows, &json!({})).await?;
     let first: Vec<(JobId, &Step)> =
@@ -49,7 +56,7 @@ pub(super) async fn all(
     outbox::owe(conn, &orders).await?;
     hold(conn, &rows).await?;
     insert_refusals(conn, batch_id, verdict).await?;
-    deed(conn, batch_id, request, verdict).await?;
+    deed(conn, batch_id, wish, verdict).await?;
     notify::changed(conn, &[], &[batch_id.0]).await?;
     Ok(batch_id)
 }
@@ -70,19 +77,21 @@ fn orders(job: &Job, admitted: &Admitted) -> impl Iterator<Item = NewOrder> {
 async fn insert_batch(
     conn: &mut PgConnection,
     id: BatchId,
-    request: &MoveRequest,
+    wish: &Wish<'_>,
     jobs: &[(Job, &Admitted)],
 ) -> Result<(), StoreError> {
     let bytes: u64 = jobs.iter().map(|(j, _)| j.totals.bytes).sum();
     sqlx::query(
-        "INSERT INTO batches (id, kind, target_server_id, account_id, requested_by, reason, \
-             jobs_total, jobs_queued, bytes_total) VALUES ($1, 'move', $2, $3, $4, $5, $6, $6, $7)",
+        "INSERT INTO batches (id, kind, target_server_id, drains_server_id, account_id, \
+             requested_by, reason, jobs_total, jobs_queued, bytes_total) \
+         VALUES ($1, 'move', $2, $3, $4, $5, $6, $7, $7, $8)",
     )
     .bind(id.0)
-    .bind(request.target.0)
-    .bind(request.by.account_id)
-    .bind(&request.by.actor)
-    .bind(&request.reason)
+    .bind(wish.target.map(|t| t.0))
+    .bind(wish.drains.map(|d| d.0))
+    .bind(wish.by.account_id)
+    .bind(&wish.by.actor)
+    .bind(wish.reason)
     .bind(jobs.len() as i32)
     .bind(bytes as i64)
     .execute(conn)
@@ -133,17 +142,18 @@ async fn insert_refusals(
 async fn deed(
     conn: &mut PgConnection,
     batch: BatchId,
-    request: &MoveRequest,
+    wish: &Wish<'_>,
     verdict: &Verdict,
 ) -> Result<(), StoreError> {
     let detail = json!({
-        "target_server_id": request.target,
+        "target_server_id": wish.target,
+        "drains_server_id": wish.drains,
         "accepted": verdict.accepted.len(),
         "refused": verdict.refused.len(),
-        "express": request.express,
+        "express": wish.express,
     });
-    let deed = Deed::done(&request.by, Action::MoveQueue, format!("batch:{batch}"))
-        .reason(&request.reason)
+    let deed = Deed::done(wish.by, Action::MoveQueue, format!("batch:{batch}"))
+        .reason(wish.reason)
         .detail(detail);
     audit::record(conn, &[deed]).await
 }

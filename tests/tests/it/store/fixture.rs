@@ -166,6 +166,16 @@ impl Db {
         }
     }
 
+    /// What `psql` says to a statement, behind the store's back.
+    pub async fn sql(&self, statement: &str) -> Result<String, String> {
+        let url = self.endpoints.database.url();
+        let args = ["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement, &url];
+        // Never blocking: what it waits for may be a transaction of this very thread.
+        let ran = tokio::process::Command::new("psql").args(args).output().await.unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if ran.status.success() { Ok(text(&ran.stdout)) } else { Err(text(&ran.stderr)) }
+    }
+
     /// Drops the database.
     pub async fn finish(self) {
         self.store.close().await;

@@ -55,6 +55,7 @@ impl Web {
                 password: SecretString::from("none"),
             },
             joining: None,
+            allow_plain_http_servers: false,
             disk_reserve_bytes: 0,
             offline_after_s: 60,
             // A test may say from where it comes.

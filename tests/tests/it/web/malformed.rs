@@ -244,6 +244,9 @@ fn form(rng: &mut StdRng) -> Vec<u8> {
         "slug",
         "disabled",
         "active",
+        "is_default",
+        "server_limit",
+        "target",
     ];
     let pairs = (0..rng.random_range(0..8)).map(|_| {
         let name = *names.choose(rng).unwrap();

@@ -10,4 +10,5 @@ mod live;
 mod malformed;
 mod messages;
 mod people;
+mod servers;
 mod sign_in;

@@ -105,6 +105,11 @@ pub struct ServerView {
     pub is_default: bool,
     /// Whether it is being emptied.
     pub draining: bool,
+    /// When it joined by itself; null while it has not, and for servers made known by hand.
+    pub joined_at: Option<DateTime<Utc>>,
+    /// Whether it was deleted; then only pages know it, by name.
+    #[serde(skip)]
+    pub deleted: bool,
     /// Whether its workers report.
     pub state: ServerState,
     /// Why it takes no work; there while `state` is `quarantined`.
@@ -144,6 +149,8 @@ impl ServerView {
             active: row.active,
             is_default: row.is_default,
             draining: row.draining,
+            joined_at: row.joined_at,
+            deleted: row.deleted,
             state: ServerState::of(row.seen_age_s, offline_after_s, row.quarantine.is_some()),
             quarantine: row.quarantine.map(Into::into),
             last_seen_at: row.last_seen_at,
