@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tourbus_domain::{ArtistId, Slug};
 use tourbus_local::{
     ClusterPorts, ClusterSpec, Endpoints, Infra, InfraPorts, InfraSpec, InfraTls, Logs, Overrides,
-    ServerSpec, StagingEndpoint, Supervisor, find_tourbus,
+    ServerSpec, StagingEndpoint, find_tourbus,
 };
 use tourbus_staging::{S3Staging, Staging};
 use tourbus_store::{NewArtist, NewSong};

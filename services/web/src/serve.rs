@@ -92,7 +92,7 @@ pub async fn run_on(
     let tls = config.tls.clone();
     let failed = Arc::new(Failures::default());
     let window = Duration::from_secs(config.sign_in_window_s.into());
-    let management = Management::new(&config.management);
+    let management = Management::new(&config.management)?;
     let revoker = Revoker::new(store.clone(), management, config.management.vhost.clone());
     let app = App::new(Shared {
         queues: Queues::new(config.management.clone())?,

@@ -179,6 +179,8 @@ pub enum ServerError {
 }
 
 /// A server whose row this transaction has locked.
+// The flags are columns, independent of one another.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, FromRow)]
 struct ServerLock {
     id: Uuid,

@@ -118,9 +118,10 @@ pub async fn refusals(
     target: &str,
 ) -> Result<(Vec<Refused>, Vec<RefusedReason>), Problem> {
     let ids: Vec<ArtistId> = refused.iter().map(|(id, _)| *id).collect();
-    let names: HashMap<Uuid, String> = match ids.is_empty() {
-        true => HashMap::new(),
-        false => app.store.artist_names(&ids).await?.into_iter().collect(),
+    let names: HashMap<Uuid, String> = if ids.is_empty() {
+        HashMap::new()
+    } else {
+        app.store.artist_names(&ids).await?.into_iter().collect()
     };
     let mut counts: BTreeMap<Refusal, u64> = BTreeMap::new();
     for (_, refusal) in refused {
@@ -144,9 +145,10 @@ pub async fn refusals(
 }
 
 async fn told(app: &App, answer: MoveAnswer, target: ServerId) -> Result<MoveResult, Problem> {
-    let target = match answer.refused.is_empty() {
-        true => String::new(),
-        false => app.store.server(target).await?.map_or_else(String::new, |s| s.name),
+    let target = if answer.refused.is_empty() {
+        String::new()
+    } else {
+        app.store.server(target).await?.map_or_else(String::new, |s| s.name)
     };
     let (refused, refused_reasons) = refusals(app, &answer.refused, &target).await?;
     Ok(MoveResult {

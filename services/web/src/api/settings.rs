@@ -21,19 +21,32 @@ pub struct SettingsView {
     pub servers: u32,
 }
 
-/// What becomes different; what is left out stays.
-#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct SettingsPatch {
-    /// Cluster servers at most, the master not counted; null for no limit.
-    #[serde(deserialize_with = "given")]
-    #[schema(value_type = Option<u32>)]
-    pub server_limit: Option<Option<u32>>,
+/// What somebody wants the server limit to be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LimitWish {
+    /// Nothing said: it stays.
+    #[default]
+    Unsaid,
+    /// No limit.
+    Unlimited,
+    /// So many.
+    AtMost(u32),
 }
 
-/// Tells null from what is left out.
-fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<u32>>, D::Error> {
-    Option::deserialize(value).map(Some)
+impl<'de> Deserialize<'de> for LimitWish {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(value)?.map_or(Self::Unlimited, Self::AtMost))
+    }
+}
+
+/// What becomes different; what is left out stays.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SettingsPatch {
+    /// Cluster servers at most, the master not counted; null for no limit.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>)]
+    pub server_limit: LimitWish,
 }
 
 /// The settings; the API's and the pages' way.
@@ -45,7 +58,11 @@ pub async fn read(app: &App) -> Result<SettingsView, Problem> {
 /// Changes the settings; the API's and the pages' way.
 pub async fn change(app: &App, actor: &Actor, patch: &SettingsPatch) -> Result<(), Problem> {
     actor.require(Right::Servers)?;
-    let Some(server_limit) = patch.server_limit else { return Ok(()) };
+    let server_limit = match patch.server_limit {
+        LimitWish::Unsaid => return Ok(()),
+        LimitWish::Unlimited => None,
+        LimitWish::AtMost(limit) => Some(limit),
+    };
     if let Some(limit) = server_limit.filter(|n| *n > SERVER_LIMIT_MAX) {
         return Err(Problem::unprocessable(
             "bad_server_limit",
@@ -81,15 +98,15 @@ pub async fn modify(
 
 #[cfg(test)]
 mod tests {
-    use super::SettingsPatch;
+    use super::{LimitWish, SettingsPatch};
 
     #[test]
     fn no_limit_is_not_the_same_as_nothing_said() {
         let limit =
             |json: &str| serde_json::from_str::<SettingsPatch>(json).map(|p| p.server_limit);
-        assert_eq!(limit("{}").unwrap(), None);
-        assert_eq!(limit(r#"{"server_limit":null}"#).unwrap(), Some(None));
-        assert_eq!(limit(r#"{"server_limit":3}"#).unwrap(), Some(Some(3)));
+        assert_eq!(limit("{}").unwrap(), LimitWish::Unsaid);
+        assert_eq!(limit(r#"{"server_limit":null}"#).unwrap(), LimitWish::Unlimited);
+        assert_eq!(limit(r#"{"server_limit":3}"#).unwrap(), LimitWish::AtMost(3));
         assert!(limit(r#"{"server_limit":-1}"#).is_err());
     }
 }

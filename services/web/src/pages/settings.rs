@@ -6,7 +6,7 @@ use super::{
     servers::menu::Menu,
 };
 use crate::{
-    api::settings::{self, SettingsPatch},
+    api::settings::{self, LimitWish, SettingsPatch},
     app::App,
     auth::Actor,
     problem::Problem,
@@ -56,12 +56,12 @@ pub async fn page(State(app): State<App>, actor: Actor) -> Result<Response, Prob
 }
 
 /// An empty field means no limit.
-fn limit(text: &str) -> Result<Option<u32>, Problem> {
+fn limit(text: &str) -> Result<LimitWish, Problem> {
     if text.is_empty() {
-        return Ok(None);
+        return Ok(LimitWish::Unlimited);
     }
     let shown: String = text.chars().take(40).collect();
-    text.parse().map(Some).map_err(|_| {
+    text.parse().map(LimitWish::AtMost).map_err(|_| {
         Problem::unprocessable("bad_server_limit", format!("{shown:?} is no number of servers."))
             .remedy("Write a number, or leave it empty for no limit.")
             .field("server_limit")
@@ -77,7 +77,7 @@ pub async fn submit(
     let typed = fields.text("server_limit").trim().to_owned();
     let done = match limit(&typed) {
         Ok(limit) => {
-            let patch = SettingsPatch { server_limit: Some(limit) };
+            let patch = SettingsPatch { server_limit: limit };
             settings::change(&app, &actor, &patch).await
         }
         Err(problem) => Err(problem),
