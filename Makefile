@@ -10,7 +10,7 @@ TOURBUS := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/tourbus
 DATA_DIR := $(or $(TOURBUS_DATA_DIR),.data)
 # What follows `--` of the test runner: `make test TESTS='-E test(moves)'`.
 TESTS ?=
-# Which benchmarks: songs, small, huge, pages; all when empty.
+# Which benchmarks: songs, small, huge, pages, media, front-door; all when empty.
 BENCH ?=
 
 .PHONY: help
@@ -31,9 +31,9 @@ test: cargo nextest ## All tests, on a private stack of real parts
 	@cargo test -q --workspace --doc
 
 .PHONY: bench
-bench: cargo ## Benchmarks against rclone through one Garage: make bench BENCH='songs huge'
+bench: cargo ## Benchmarks against rclone and nginx: make bench BENCH='songs huge'
 	@compose/install.sh --bench
-	@compose/garage.sh >/dev/null
+	@$(if $(BENCH),$(if $(filter songs small huge,$(BENCH)),compose/garage.sh >/dev/null,true),compose/garage.sh >/dev/null)
 	@cargo build --release -p tourbus
 	@cargo build -p tourbus -p tourbus-tests --bins
 	@TOURBUS_BINARY=$(TARGET_DIR)/release/tourbus $(TARGET_DIR)/debug/stack \

@@ -9,6 +9,11 @@ use tourbus_local::{ChildSpec, Infra, Supervisor, find_tourbus};
 const SECOND_COORDINATOR: &str = "coordinator-2";
 
 impl Cluster {
+    /// Base URL of the master's site, on loopback.
+    pub fn url(&self) -> &str {
+        self.inner.url()
+    }
+
     pub fn pid(&self, process: &str) -> Option<u32> {
         self.inner.pid(process)
     }
