@@ -57,7 +57,8 @@ pub fn wrk(load: &Load) -> Result<Measured> {
     let path = dir.path().join("load.lua");
     std::fs::write(&path, script(load)?)?;
     let out = Command::new("wrk")
-        .args(["-t2", &format!("-c{}", load.connections), &format!("-d{SECONDS}s"), "-s"])
+        .args(["-t2", "--timeout", "30s", "--latency"])
+        .args([&format!("-c{}", load.connections), &format!("-d{SECONDS}s"), "-s"])
         .arg(&path)
         .arg(&load.base)
         .output()

@@ -28,7 +28,7 @@ impl Nginx {
         let config = format!(
             "daemon off; user root; pid {at}/pid; error_log {at}/error.log;\n\
              worker_processes 2; events {{ worker_connections 1024; }}\n\
-             http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;\n\
+             http {{ access_log off; sendfile on; keepalive_requests 1000000;\n\
              types {{ audio/mpeg mp3; }} client_body_temp_path {at}/b; proxy_temp_path {at}/p;\n\
              fastcgi_temp_path {at}/f; uwsgi_temp_path {at}/u; scgi_temp_path {at}/s;\n\
              server {{ listen 127.0.0.1:{port};\n\
