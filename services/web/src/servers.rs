@@ -102,7 +102,7 @@ fn ties(error: ServerError) -> Problem {
         ServerError::OpenJobs { jobs } => conflict(
             "server_has_jobs",
             format!("{} to or from it {} not ended.", counted(jobs, "job"), has(jobs)),
-            "Wait until they have ended, or cancel them.",
+            "Wait until nothing is open, or cancel it on the Jobs page.",
         ),
         ServerError::NotDraining => conflict(
             "not_draining",

@@ -246,7 +246,7 @@ async fn a_server_is_drained_and_deleted_on_the_pages() {
     let after = web.page("/servers/delete", "admin").await;
     assert!(after.contains("<strong>spare</strong> is deleted"), "the broker is away: {after}");
     // The moves that are being undone still concern these two.
-    for (server, why) in [(1, "live on it"), (2, "have not ended")] {
+    for (server, why) in [(1, "live on it"), (2, "not ended")] {
         let (status, _, text) = web.form(&format!("{}/delete", web.at(server)), "").await;
         assert!(status == 409 && text.contains(why), "{status} {text}");
     }
