@@ -46,6 +46,12 @@ impl Api {
         self.send(request.header("idempotency-key", key)).await
     }
 
+    /// `DELETE /api/v1{path}`: the status.
+    pub async fn delete(&self, path: &str) -> Result<u16> {
+        let request = self.http.delete(format!("{}/api/v1{path}", self.base));
+        Ok(self.send(request).await?.0)
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<(u16, Value)> {
         let answer = request.bearer_auth(&self.token).send().await?;
         let status = answer.status().as_u16();

@@ -6,6 +6,7 @@ pub mod authority;
 pub mod bench;
 pub mod browser;
 pub mod garage;
+pub mod slow;
 pub mod support;
 pub mod tree;
 pub mod wait;

@@ -69,6 +69,21 @@ pub struct ClusterSpec {
     pub logs: Logs,
 }
 
+impl ClusterSpec {
+    /// Leaves out servers that were deleted on the pages; the others keep their ports. Returns
+    /// which it left out.
+    fn forget(&mut self, deleted: &[Slug]) -> Vec<Slug> {
+        let gone = |server: &ServerSpec| deleted.contains(&server.slug);
+        let at: Vec<usize> = (0..self.servers.len()).filter(|n| gone(&self.servers[*n])).collect();
+        let remove = |n: &usize| {
+            self.ports.forget_server(*n);
+            self.servers.remove(*n).slug
+        };
+        // From behind, so that the places of the others stay what they are.
+        at.iter().rev().map(remove).collect()
+    }
+}
+
 /// A server of a running cluster.
 #[derive(Debug, Clone)]
 pub struct ServerView {
@@ -110,7 +125,7 @@ impl Cluster {
     pub(crate) async fn start_in(
         dir: Arc<DataDir>,
         supervisor: Supervisor,
-        spec: ClusterSpec,
+        mut spec: ClusterSpec,
     ) -> Result<Self, LocalError> {
         if !spec.tourbus_binary.is_file() {
             return Err(LocalError::NoBinary(spec.tourbus_binary));
@@ -118,12 +133,15 @@ impl Cluster {
         spec.ports.check_free(&spec.servers)?;
         let secrets = Secrets::ensure(dir.path())?;
         let config_dir = dir.sub("config")?;
-        let writer = Writer { spec: &spec, secrets: &secrets, dir: config_dir, data: dir.path() };
-        let processes = writer.write_all()?;
         spec.endpoints.prepare().await?;
         let store = fill::connect(&spec.endpoints.database).await?;
         supervisor.say("tourbus", "migrating the database");
         store.migrate().await?;
+        for slug in spec.forget(&store.deleted_servers().await?) {
+            supervisor.say("tourbus", &format!("{slug} was deleted from the cluster: not started"));
+        }
+        let writer = Writer { spec: &spec, secrets: &secrets, dir: config_dir, data: dir.path() };
+        let processes = writer.write_all()?;
         let servers = fill::servers(&store, &writer).await?;
         let url = format!("http://127.0.0.1:{}", spec.ports.web);
         let credentials = people::ensure(&store, dir.path(), &url, &secrets).await?;

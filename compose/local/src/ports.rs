@@ -114,6 +114,13 @@ impl ClusterPorts {
         }
     }
 
+    /// Leaves out the ports of the server in this place.
+    pub(crate) fn forget_server(&mut self, place: usize) {
+        self.media.remove(place);
+        self.workers.remove(place);
+        self.agents.remove(place);
+    }
+
     /// Fails with the first port that somebody else listens on.
     pub fn check_free(&self, servers: &[ServerSpec]) -> Result<(), LocalError> {
         let mut named = vec![("web".to_owned(), self.web)];

@@ -61,14 +61,15 @@ pub async fn topology(command: args::Topology) -> anyhow::Result<ExitCode> {
     Ok(if differs { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// The same with the servers that have joined, if the configuration says where the database is.
-/// Servers of the file keep their passwords.
+/// The same with the servers that have joined and without those that were deleted, if the
+/// configuration says where the database is. Servers of the file keep their passwords.
 async fn with_joined(topology: Topology, config: &TopologyConfig) -> anyhow::Result<Topology> {
     let Some(database) = &config.database else { return Ok(topology) };
     let store = Store::connect(database).await?;
-    let joined = store.joined_servers().await;
+    let (joined, deleted) = (store.joined_servers().await, store.deleted_servers().await);
     store.close().await;
-    Ok(topology.with_joined(joined?))
+    let without = |topology: Topology, slug| topology.without_server(slug);
+    Ok(deleted?.iter().fold(topology.with_joined(joined?), without))
 }
 
 fn list<T: std::fmt::Display>(items: &[T], none: &str) {

@@ -290,6 +290,8 @@ impl<S: Staging> Desk<S> {
                 EventBody::Yielded { step, reason: reason.to_owned() }
             }
             Err(Stop::Void) => {
+                // Nothing is to be said of it any more, not even these.
+                self.events.take_notices(&step);
                 drop(entered);
                 settled(delivery.ack().await);
                 return;

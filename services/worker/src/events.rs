@@ -1,11 +1,18 @@
 //! Telling the coordinator: what a step tells on the way, and how a try ends.
+//!
+//! What is told on the way may be lost. A notice may not: it waits for the end of its try, and is
+//! confirmed before that end is told, for after it the try counts no more.
 
 use crate::context::Emit;
 use chrono::Utc;
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::{sync::mpsc, time::Instant};
 use tourbus_broker::{Publication, PublishError, Publisher};
-use tourbus_domain::{ErrorClass, Slug};
+use tourbus_domain::{ErrorClass, Slug, StepRef};
 use tourbus_protocol::{Event, EventBody, names};
 use uuid::Uuid;
 
@@ -24,7 +31,11 @@ pub struct Events {
     worker: String,
     publisher: Publisher,
     waiting: mpsc::Sender<EventBody>,
+    notices: Notices,
 }
+
+/// Notices of tries that have not ended.
+type Notices = Arc<Mutex<HashMap<StepRef, Vec<EventBody>>>>;
 
 /// Publishes what was emitted, until all senders are gone.
 pub struct Pump {
@@ -36,7 +47,8 @@ impl Events {
     /// For this worker of this server.
     pub fn new(server: Slug, worker: String, publisher: Publisher) -> (Self, Pump) {
         let (sender, waiting) = mpsc::channel(WAITING_MAX);
-        let events = Self { server, worker, publisher, waiting: sender };
+        let events =
+            Self { server, worker, publisher, waiting: sender, notices: Notices::default() };
         (events.clone(), Pump { events, waiting })
     }
 
@@ -45,13 +57,34 @@ impl Events {
         self.publisher.publish(self.publication(body)?).await
     }
 
-    /// Publishes until it is confirmed, for as long as `worthwhile` and until `deadline`.
-    /// Whether it is confirmed.
+    /// Publishes the end of a try, its notices first, each until it is confirmed, for as long as
+    /// `worthwhile` and until `deadline`. Whether all is confirmed.
     pub async fn deliver(
         &self,
-        body: EventBody,
+        end: EventBody,
         worthwhile: impl Fn() -> bool,
         deadline: impl Fn() -> Option<Instant>,
+    ) -> bool {
+        let notices = end.step().map(|step| self.take_notices(step)).unwrap_or_default();
+        for body in notices.into_iter().chain([end]) {
+            if !self.insist(body, &worthwhile, &deadline).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The notices of a try that ends; they are not told again.
+    pub fn take_notices(&self, step: &StepRef) -> Vec<EventBody> {
+        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        notices.remove(step).unwrap_or_default()
+    }
+
+    async fn insist(
+        &self,
+        body: EventBody,
+        worthwhile: &impl Fn() -> bool,
+        deadline: &impl Fn() -> Option<Instant>,
     ) -> bool {
         loop {
             let error = match self.publish(body.clone()).await {
@@ -89,6 +122,11 @@ impl Events {
 
 impl Emit for Events {
     fn emit(&self, body: EventBody) {
+        if let EventBody::Noticed { step, .. } = body {
+            let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+            notices.entry(step).or_default().push(body);
+            return;
+        }
         let name = body.name();
         if self.waiting.try_send(body).is_err() {
             metrics::counter!("tourbus_worker_events_dropped_total", "event" => name).increment(1);
@@ -100,11 +138,11 @@ impl Pump {
     /// Runs until every [`Events`] but this one's own is gone.
     pub async fn run(self) {
         let Self { events, mut waiting } = self;
-        let Events { server, worker, publisher, waiting: own } = events;
+        let Events { server, worker, publisher, waiting: own, notices } = events;
         // The last sender but ours ends the loop.
         let (idle, _) = mpsc::channel(1);
         drop(own);
-        let events = Events { server, worker, publisher, waiting: idle };
+        let events = Events { server, worker, publisher, waiting: idle, notices };
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
             let publications = batch.drain(..).filter_map(|b| events.publication(b).ok()).collect();

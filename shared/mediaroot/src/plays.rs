@@ -98,12 +98,11 @@ impl PlayJournal {
         self.lines == 0
     }
 
-    /// Hands it to the worker and begins another.
-    pub fn turn(&mut self) -> Result<(), RootError> {
-        let next = Self::begin(&self.root)?;
-        let full = std::mem::replace(self, next);
-        full.file.sync_data().doing("flush", &open_path(&full.root.plays(), full.id))?;
-        close(&full.root.plays(), full.id)
+    /// Hands it to the worker. Waits for the disk.
+    pub fn close(self) -> Result<(), RootError> {
+        let dir = self.root.plays();
+        self.file.sync_data().doing("flush", &open_path(&dir, self.id))?;
+        close(&dir, self.id)
     }
 }
 

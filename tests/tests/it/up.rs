@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs,
@@ -14,7 +14,7 @@ use std::{
 };
 use tempfile::TempDir;
 use tourbus_local::{Ports, ServerSpec, find_tourbus};
-use tourbus_tests::wait;
+use tourbus_tests::{api::Api, wait};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 const NAMES: [&str; 15] = [
@@ -73,11 +73,15 @@ impl Up {
     }
 
     pub async fn ready(&mut self) {
+        self.ready_with(NAMES.len()).await;
+    }
+
+    async fn ready_with(&mut self, processes: usize) {
         let look = || async {
             let url = format!("http://127.0.0.1:{}/readyz", self.web);
             let http = tourbus_http::plain().unwrap().build().unwrap();
             let ready = http.get(url).send().await.is_ok_and(|a| a.status() == 200);
-            (ready && self.processes().len() == NAMES.len(), self.log())
+            (ready && self.processes().len() == processes, self.log())
         };
         wait::until("the stack to be ready", PATIENCE, look, |(ready, _)| *ready).await;
         assert!(self.child.try_wait().unwrap().is_none(), "{}", self.log());
@@ -103,6 +107,12 @@ impl Up {
 
     pub fn credentials(&self) -> Result<Value> {
         Ok(serde_json::from_slice(&fs::read(self.data.join("credentials.json"))?)?)
+    }
+
+    fn api(&self) -> Api {
+        let credentials = self.credentials().unwrap();
+        let text = |key: &str| credentials[key].as_str().unwrap().to_owned();
+        Api::new(&text("url"), &text("api_token")).unwrap()
     }
 
     async fn killed_and_back(&mut self, name: &str) {
@@ -170,6 +180,52 @@ async fn up_mends_itself_leaves_nothing_behind_and_keeps_its_data() {
     up.stop();
     assert_eq!(processes_of(dir.path()), Vec::<String>::new());
     assert!(up.processes().is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_was_deleted_on_the_pages_stays_away() {
+    let dir: TempDir = tempfile::Builder::new().prefix("tourbus-up-").tempdir().unwrap();
+    fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let ports = free_ports();
+    let mut up = Up::start(dir.path(), &ports);
+    up.ready().await;
+
+    let api = up.api();
+    let id = server_id(&api, "server2").await.unwrap();
+    let online = || async { api.all("/servers").await.unwrap() };
+    let all = |s: &Vec<Value>| s.iter().all(|s| s["state"] == "online");
+    wait::until("every server online", PATIENCE, online, all).await;
+    let (status, drained) = api.post(&format!("/servers/{id}/drain"), &json!({})).await.unwrap();
+    assert_eq!(status, 202, "{drained}");
+    let left = || async { api.get(&format!("/servers/{id}")).await.unwrap() };
+    let open =
+        || async { api.all("/jobs?state=queued,copying,syncing,cutover,retiring").await.unwrap() };
+    wait::until("nobody to live there", PATIENCE, left, |s| s["artists"] == 0).await;
+    wait::until("no open job", PATIENCE, open, Vec::is_empty).await;
+    let status = api.delete(&format!("/servers/{id}")).await.unwrap();
+    assert!((200..300).contains(&status), "{status}");
+    up.stop();
+
+    // The configuration still names it; its broker user, lanes and processes do not come back.
+    let mut up = Up::start(dir.path(), &ports);
+    up.ready_with(NAMES.len() - 3).await;
+    assert!(up.processes().keys().all(|name| !name.contains("server2")));
+    assert!(server_id(&up.api(), "server2").await.is_none());
+    assert!(server_id(&up.api(), "server3").await.is_some());
+    let doctor = Command::new(find_tourbus().unwrap())
+        .args(["topology", "doctor", "--config"])
+        .arg(up.data.join("config/topology.toml"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(doctor.status.success() && !said.contains("server2"), "{said}");
+    up.stop();
+}
+
+async fn server_id(api: &Api, slug: &str) -> Option<String> {
+    let servers = api.all("/servers").await.unwrap();
+    let server = servers.iter().find(|s| s["slug"] == slug)?;
+    server["id"].as_str().map(str::to_owned)
 }
 
 fn second_stack_is_refused(up: &Up) {

@@ -6,6 +6,9 @@ use std::{collections::HashMap, time::Duration};
 /// are forgotten first, and may be counted again.
 const LISTENERS_MAX: usize = 1_000_000;
 
+/// How often listeners are forgotten, in seconds.
+const FORGET_EVERY_S: i64 = 60;
+
 #[derive(Debug, Clone, Copy)]
 struct Heard {
     bytes: u64,
@@ -18,12 +21,13 @@ struct Heard {
 #[derive(Debug)]
 pub(super) struct Listeners {
     window_s: i64,
+    forgot_at_s: i64,
     heard: HashMap<String, Heard>,
 }
 
 impl Listeners {
     pub(super) fn new(window: Duration) -> Self {
-        Self { window_s: window.as_secs().cast_signed(), heard: HashMap::new() }
+        Self { window_s: window.as_secs().cast_signed(), forgot_at_s: 0, heard: HashMap::new() }
     }
 
     /// A play that was counted before.
@@ -64,8 +68,13 @@ impl Listeners {
         marks.iter().any(|m| self.heard.get(m).is_some_and(counts))
     }
 
-    /// Forgets what lies outside the window, and more when there is too much.
+    /// Forgets what lies outside the window, and more when there is too much; at most once in
+    /// [`FORGET_EVERY_S`], for it looks at all of them.
     pub(super) fn forget(&mut self, now_s: i64) {
+        if (0..FORGET_EVERY_S).contains(&(now_s - self.forgot_at_s)) {
+            return;
+        }
+        self.forgot_at_s = now_s;
         let window_s = self.window_s;
         self.heard.retain(|_, h| now_s < h.at_s + window_s);
         if self.heard.len() <= LISTENERS_MAX {

@@ -20,6 +20,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tourbus_domain::ArtistId;
 use tourbus_mediaroot::{MediaRoot, Play, PlayJournal, RootError};
@@ -32,14 +33,15 @@ const PLAY_BYTES: u64 = 256 << 10;
 const WINDOW: Duration = Duration::from_mins(30);
 /// How often what was counted is handed to the worker.
 const HAND_OVER_EVERY: Duration = Duration::from_secs(2);
-/// Plays in one batch; it bounds the message that it becomes.
-const BATCH_PLAYS_MAX: usize = 4_000;
+/// With so many plays a batch is handed over at once: it bounds the message that it becomes.
+const BATCH_PLAYS: usize = 4_000;
 
 /// Counts plays. Shared by all streams.
 pub(crate) struct Plays {
     root: MediaRoot,
     marks: Marks,
     state: Mutex<State>,
+    full: Notify,
     counted: metrics::Counter,
     lost: metrics::Counter,
 }
@@ -79,6 +81,7 @@ impl Plays {
             root: root.clone(),
             marks,
             state: Mutex::new(State { listeners, journal }),
+            full: Notify::new(),
             counted: metrics::counter!("tourbus_media_plays_total"),
             lost: metrics::counter!("tourbus_media_plays_lost_total"),
         })
@@ -104,6 +107,7 @@ impl Plays {
             tokio::select! {
                 () = shutdown.cancelled() => last = true,
                 () = tokio::time::sleep(HAND_OVER_EVERY) => {}
+                () = self.full.notified() => {}
             }
             let plays = Arc::clone(&self);
             let round = tokio::task::spawn_blocking(move || plays.round());
@@ -118,13 +122,22 @@ impl Plays {
 
     fn round(&self) -> Result<(), RootError> {
         self.marks.renew(&self.root)?;
+        if self.has_plays() {
+            let next = PlayJournal::begin(&self.root)?;
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let full = std::mem::replace(&mut state.journal, next);
+            // Streams count into the next file while this one waits for the disk.
+            drop(state);
+            full.close()?;
+        }
+        self.root.forget_sent_plays(WINDOW * 2).map(drop)
+    }
+
+    /// Whether there is something to hand over. Forgets old listeners now and then.
+    fn has_plays(&self) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.listeners.forget(Utc::now().timestamp());
-        if !state.journal.is_empty() {
-            state.journal.turn()?;
-        }
-        drop(state);
-        self.root.forget_sent_plays(WINDOW * 2).map(drop)
+        !state.journal.is_empty()
     }
 }
 
@@ -143,11 +156,13 @@ impl Meter {
         }
         let [mark, _] = self.mark.clone();
         let play = Play { at_s, mark, artist: self.artist, path: self.path.clone() };
-        let noted = journal
-            .append(&play)
-            .and_then(|()| if journal.len() < BATCH_PLAYS_MAX { Ok(()) } else { journal.turn() });
-        match noted {
-            Ok(()) => self.plays.counted.increment(1),
+        match journal.append(&play) {
+            Ok(()) => {
+                self.plays.counted.increment(1);
+                if journal.len() == BATCH_PLAYS {
+                    self.plays.full.notify_one();
+                }
+            }
             Err(error) => {
                 self.plays.lost.increment(1);
                 tracing::error!(%error, "plays.not_noted");

@@ -145,8 +145,9 @@ impl Job {
         }
     }
 
-    /// Whether its step may still end well; for tests and pages.
-    pub fn is_at_work(&self) -> bool {
+    /// Whether its step may still end well.
+    #[cfg(test)]
+    fn is_at_work(&self) -> bool {
         self.steps.values().any(|s| matches!(s.state, StepState::Sent | StepState::Running))
     }
 }
