@@ -35,6 +35,8 @@ pub(crate) enum Reported {
     },
     /// The master has taken one with a higher number.
     Replayed(Trouble),
+    /// This server was deleted from the cluster.
+    Deleted(Trouble),
     /// It was not taken, or nobody answered.
     Failed(Trouble),
 }
@@ -80,10 +82,10 @@ impl Master {
         match answer.json::<Problem>().await {
             Ok(p) => {
                 let trouble = Trouble { cause: p.detail, remedy: p.remedy };
-                if p.code == "report_replayed" {
-                    Reported::Replayed(trouble)
-                } else {
-                    Reported::Failed(trouble)
+                match p.code.as_str() {
+                    "report_replayed" => Reported::Replayed(trouble),
+                    "server_deleted" => Reported::Deleted(trouble),
+                    _ => Reported::Failed(trouble),
                 }
             }
             Err(_) => self.failed(&format!("it answers {status}, which is no answer of a master")),

@@ -37,6 +37,8 @@ struct Agent {
     found: Vec<CheckResult>,
     /// What was found last, for the state file while the master is away.
     last: Vec<CheckResult>,
+    /// What was last in the way of a report.
+    trouble: Option<Trouble>,
     /// Why the settings that the master has now are not taken.
     refused: Vec<CheckResult>,
 }
@@ -65,6 +67,7 @@ pub async fn run(config: AgentConfig, shutdown: CancellationToken) -> Result<(),
         health,
         found: Vec::new(),
         last: Vec::new(),
+        trouble: None,
         refused: Vec::new(),
         config,
     };
@@ -118,10 +121,14 @@ impl Agent {
             Ok(seq) => seq,
             Err(error) => {
                 // Without a number kept, a later report could be taken for a replay.
-                self.trouble(Trouble {
-                    cause: format!("The agent's own directory cannot be written: {error}."),
-                    remedy: "Free some disk, or mend the directory's owner and mode.".to_owned(),
-                });
+                self.trouble(
+                    Trouble {
+                        cause: format!("The agent's own directory cannot be written: {error}."),
+                        remedy: "Free some disk, or mend the directory's owner and mode."
+                            .to_owned(),
+                    },
+                    false,
+                );
                 return None;
             }
         };
@@ -140,11 +147,15 @@ impl Agent {
             }
             Reported::Replayed(trouble) => {
                 self.counter.jump();
-                self.trouble(trouble);
+                self.trouble(trouble, false);
+                None
+            }
+            Reported::Deleted(trouble) => {
+                self.trouble(trouble, true);
                 None
             }
             Reported::Failed(trouble) => {
-                self.trouble(trouble);
+                self.trouble(trouble, false);
                 None
             }
         }
@@ -156,7 +167,9 @@ impl Agent {
             Some(settings) => self.take(settings),
             None => self.refused.clear(),
         }
-        self.keep(&AgentState { at: Utc::now(), checks: answer.checks, trouble: None });
+        self.trouble = None;
+        let checks = answer.checks;
+        self.keep(&AgentState { at: Utc::now(), checks, trouble: None, deleted: false });
         let facts = Facts { master_version: answer.version, clock_ahead_s };
         (facts, answer.checks_wanted)
     }
@@ -176,13 +189,17 @@ impl Agent {
         self.refused = refused;
     }
 
-    fn trouble(&self, trouble: Trouble) {
-        tracing::warn!(cause = trouble.cause, remedy = trouble.remedy, "agent.not_reported");
+    fn trouble(&mut self, trouble: Trouble, deleted: bool) {
+        // Once, not with every report.
+        if self.trouble.as_ref() != Some(&trouble) {
+            tracing::warn!(cause = trouble.cause, remedy = trouble.remedy, "agent.not_reported");
+            self.trouble = Some(trouble.clone());
+        }
         self.health.set("master", Err(trouble.cause.clone()));
         let mut checks =
             vec![CheckResult::red(CheckName::Agent, &trouble.cause, trouble.remedy.clone())];
         checks.extend(self.last.iter().cloned());
-        self.keep(&AgentState { at: Utc::now(), checks, trouble: Some(trouble) });
+        self.keep(&AgentState { at: Utc::now(), checks, trouble: Some(trouble), deleted });
     }
 
     fn keep(&self, state: &AgentState) {

@@ -16,6 +16,9 @@ pub struct AgentState {
     pub checks: Vec<CheckResult>,
     /// Why the last report was not taken; none when it was.
     pub trouble: Option<Trouble>,
+    /// The master says that this server was deleted.
+    #[serde(default)]
+    pub deleted: bool,
 }
 
 /// Why a report was not taken.

@@ -170,6 +170,7 @@ mod tests {
         let text = |s: &str| s.to_owned();
         let joined = Joined {
             master_url: text("http://m"),
+            public_key: None,
             token_sha256: text("00"),
             server: Identity {
                 id: tourbus_domain::ServerId::new(),

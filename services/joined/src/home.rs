@@ -22,6 +22,9 @@ use tourbus_supervisor::files;
 pub(crate) struct Joined {
     /// Base URL of the master.
     pub(crate) master_url: String,
+    /// The public half of the key that it joined with, hex; none in a file of before it was kept.
+    #[serde(default)]
+    pub(crate) public_key: Option<String>,
     /// SHA-256 of the token that was used, hex: another token means joining anew.
     pub(crate) token_sha256: String,
     /// Who this server is.
@@ -96,6 +99,10 @@ impl Home {
         self.dir.join("server.key")
     }
 
+    fn next_key_file(&self) -> PathBuf {
+        self.dir.join("server.key.next")
+    }
+
     pub(crate) fn settings_file(&self) -> PathBuf {
         self.dir.join("settings.json")
     }
@@ -112,9 +119,11 @@ impl Home {
         self.dir.join("media")
     }
 
-    /// The server's key, made with the first look.
-    pub(crate) fn key(&self) -> Result<ServerKey, JoinedError> {
-        let path = self.key_file();
+    /// The key to join with, made with the first look: each time a server joins anew, another one.
+    /// It is kept, so that an answer that was lost can be asked for again, and becomes the
+    /// server's own key with [`Self::keep`].
+    pub(crate) fn next_key(&self) -> Result<ServerKey, JoinedError> {
+        let path = self.next_key_file();
         match fs::read_to_string(&path) {
             Ok(text) => ServerKey::from_hex(&text)
                 .map_err(|e| JoinedError::Damaged { path, message: e.to_string() }),
@@ -131,17 +140,32 @@ impl Home {
 
     /// What the master answered; none before it has.
     pub(crate) fn joined(&self) -> Result<Option<Joined>, JoinedError> {
-        read(&self.join_file())
+        let joined: Option<Joined> = read(&self.join_file())?;
+        if let Some(key) = joined.as_ref().and_then(|j| j.public_key.as_ref()) {
+            self.take_key(key)?;
+        }
+        Ok(joined)
+    }
+
+    /// Makes the key that was joined with the server's own; also after a crash before that.
+    fn take_key(&self, public_key: &str) -> Result<(), JoinedError> {
+        let (next, own) = (self.next_key_file(), self.key_file());
+        if next.exists() && self.next_key()?.public_key_hex() == public_key {
+            fs::rename(&next, &own).map_err(JoinedError::io("rename", &next))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn settings(&self) -> Result<Option<Settings>, JoinedError> {
         read(&self.settings_file())
     }
 
-    /// Keeps both; `join.json` last, for with it this server has joined.
+    /// Keeps both; `join.json` last, for with it this server has joined. Its new key counts from
+    /// then on.
     pub(crate) fn keep(&self, joined: &Joined, settings: &Settings) -> Result<(), JoinedError> {
         files::write_json(&self.settings_file(), settings, 0o600)?;
-        self.keep_joined(joined)
+        self.keep_joined(joined)?;
+        joined.public_key.as_ref().map_or(Ok(()), |key| self.take_key(key))
     }
 
     pub(crate) fn keep_joined(&self, joined: &Joined) -> Result<(), JoinedError> {
@@ -183,16 +207,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_is_private_and_stays_the_same() {
+    fn the_key_is_private_and_counts_once_the_master_has_answered() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(&dir.path().join("deep/er")).unwrap();
         home.prepare().unwrap();
-        let key = home.key().unwrap().public_key_hex();
-        assert_eq!(home.key().unwrap().public_key_hex(), key);
+        let key = home.next_key().unwrap().public_key_hex();
+        assert_eq!(home.next_key().unwrap().public_key_hex(), key, "asked again");
         let mode = |p: &Path| fs::metadata(p).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&home.key_file()), 0o600);
+        assert_eq!(mode(&home.next_key_file()), 0o600);
         assert_eq!(mode(home.path()), 0o700);
         assert!(home.joined().unwrap().is_none());
+
+        home.take_key("of an earlier answer").unwrap();
+        assert!(!home.key_file().exists());
+        home.take_key(&key).unwrap();
+        let own = fs::read_to_string(home.key_file()).unwrap();
+        assert_eq!(ServerKey::from_hex(&own).unwrap().public_key_hex(), key);
+        assert_eq!(mode(&home.key_file()), 0o600);
+        home.take_key(&key).unwrap();
+        assert_ne!(home.next_key().unwrap().public_key_hex(), key, "the next time another one");
     }
 
     #[test]

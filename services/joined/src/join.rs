@@ -59,10 +59,14 @@ pub async fn join(
     let home = Home::at(&options.dir)?;
     home.prepare()?;
     let begun = Utc::now();
+    let with_systemd = systemd::is_here() && !options.foreground;
+    // Before anything changes: what runs would go on with a key that is worth nothing. The unit
+    // is restarted, and holds its lock until then.
+    let lock = if with_systemd { None } else { Some(home.lock()?) };
     let joined = joined(&home, &options).await?;
     prepare_media_root(&joined.media_root);
     println!("\nThis is {} ({}) of {}.", joined.server.name, joined.server.url, joined.master_url);
-    if systemd::is_here() && !options.foreground {
+    let Some(lock) = lock else {
         systemd::install(&home, &options.binary)?;
         println!("It runs as the systemd unit tourbus.service. Its checks:\n");
         let agent = home.agent();
@@ -71,10 +75,10 @@ pub async fn join(
             () = watch::until_green(&agent, begun) => next(&joined),
         }
         return Ok(());
-    }
+    };
     let logs = home.path().join("logs");
     fs::create_dir_all(&logs).map_err(JoinedError::io("make", &logs))?;
-    let server = Server::start(home.clone(), options.binary, Logs::files(&logs))?;
+    let server = Server::start(home.clone(), lock, options.binary, Logs::files(&logs))?;
     println!("It runs here; what its processes say is in {}. Its checks:\n", logs.display());
     let watch = async {
         watch::until_green(&home.agent(), begun).await;
@@ -121,11 +125,12 @@ async fn joined(home: &Home, options: &JoinOptions) -> Result<Joined, JoinedErro
     let before = home.joined()?;
     let main_ca = main_ca(options)?.or_else(|| before.as_ref().and_then(|b| b.main_ca.clone()));
     let tls = ClientTlsConfig::believing(main_ca.clone());
-    let key = home.key()?;
+    let key = home.next_key()?;
     println!("Asking {master} to let this server in.");
     let JoinAnswer { server, broker, settings, .. } = ask::ask(master, token, &key, &tls).await?;
     let joined = Joined {
         master_url: master.to_owned(),
+        public_key: Some(key.public_key_hex()),
         token_sha256,
         media_root: before.as_ref().map_or_else(|| home.media(), |b| b.media_root.clone()),
         listen: default_listen(&server)?,

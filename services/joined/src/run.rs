@@ -6,15 +6,22 @@ use crate::{
     configs::{self, Process},
     home::Home,
 };
+use chrono::{DateTime, Utc};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
+use tourbus_agent::state::AgentState;
 use tourbus_supervisor::{ChildSpec, Logs, Supervisor};
 
 /// How often it is looked whether the settings have changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// What the terminal says of a server that was deleted.
+const DELETED: &str = "This server was deleted from its cluster: its workers rest. Its files stay \
+    where they are, and old links are still forwarded for as long as this runs; stop it when \
+    nobody needs that. To come back, create the server anew and run the command that its page shows.";
+const BACK: &str = "The master knows this server again: its workers start.";
 /// What the children get of this process's environment; never the token.
 const PASSED_ON: [&str; 3] = ["RUST_LOG", "RUST_BACKTRACE", "TOURBUS_LOG"];
 
@@ -26,7 +33,11 @@ pub async fn run(
     kill: CancellationToken,
 ) -> Result<(), JoinedError> {
     let home = Home::at(dir)?;
-    Server::start(home, binary, Logs::terminal())?.until(shutdown, kill).await
+    if !home.path().is_dir() {
+        return Err(JoinedError::NotJoined(home.path().to_owned()));
+    }
+    let lock = home.lock()?;
+    Server::start(home, lock, binary, Logs::terminal())?.until(shutdown, kill).await
 }
 
 /// A server whose processes run.
@@ -35,21 +46,33 @@ pub(crate) struct Server {
     binary: PathBuf,
     supervisor: Supervisor,
     processes: Vec<Process>,
+    since: DateTime<Utc>,
+    /// Its workers rest, for it was deleted.
+    resting: bool,
     // Held for as long as the processes run.
     _lock: std::fs::File,
 }
 
 impl Server {
     /// Writes the configurations and starts the processes.
-    pub(crate) fn start(home: Home, binary: PathBuf, logs: Logs) -> Result<Self, JoinedError> {
+    pub(crate) fn start(
+        home: Home,
+        lock: std::fs::File,
+        binary: PathBuf,
+        logs: Logs,
+    ) -> Result<Self, JoinedError> {
         let not_joined = || JoinedError::NotJoined(home.path().to_owned());
-        if !home.path().is_dir() {
-            return Err(not_joined());
-        }
-        let lock = home.lock()?;
         let processes = wanted(&home)?.ok_or_else(not_joined)?;
         let supervisor = Supervisor::new(Some(home.processes_file()), logs);
-        let server = Self { home, binary, supervisor, processes, _lock: lock };
+        let server = Self {
+            home,
+            binary,
+            supervisor,
+            processes,
+            since: Utc::now(),
+            resting: false,
+            _lock: lock,
+        };
         for process in &server.processes {
             process.write()?;
             server.supervisor.start(server.spec(process));
@@ -84,6 +107,9 @@ impl Server {
             if let Err(error) = self.follow_settings().await {
                 tracing::error!(%error, "server.settings_not_applied");
             }
+            if let Err(error) = self.follow_deletion().await {
+                tracing::error!(%error, "server.workers_not_paused");
+            }
         }
         let harshly = async {
             kill.cancelled().await;
@@ -108,6 +134,30 @@ impl Server {
                 self.supervisor.resume(&process.name)?;
             }
         }
+        Ok(())
+    }
+}
+
+impl Server {
+    /// Lets the workers of a deleted server rest, and says so: the broker knows them no more.
+    async fn follow_deletion(&mut self) -> Result<(), JoinedError> {
+        // Unreadable for a moment, or of an earlier run: nothing is known.
+        let state = AgentState::read(&self.home.agent()).filter(|s| s.at >= self.since);
+        let Some(state) = state else { return Ok(()) };
+        if state.deleted == self.resting {
+            return Ok(());
+        }
+        self.resting = state.deleted;
+        let workers = self.processes.iter().filter(|p| p.role == "worker");
+        for worker in workers {
+            if self.resting {
+                self.supervisor.pause(&worker.name).await?;
+            } else {
+                self.supervisor.resume(&worker.name)?;
+            }
+        }
+        // Wherever the processes' own lines go: this is for who sits here, or reads the journal.
+        println!("\n{}", if self.resting { DELETED } else { BACK });
         Ok(())
     }
 }

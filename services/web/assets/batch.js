@@ -4,6 +4,8 @@ import { bytes, count, duration, fullStop, message, path, percent, span } from "
 import { localise } from "./times.js";
 
 const RELOAD_LIST_MS = 1000;
+// Of a server that falls silent no job tells: the list is read now and then even so.
+const SILENCE_MS = 10_000;
 // Rows stay where they are while a pointer moves over them, and this long after.
 const HAND_MS = 1500;
 // Lines of a section, until it is read anew.
@@ -192,6 +194,7 @@ async function reloadList() {
   }
 }
 setInterval(reloadList, RELOAD_LIST_MS);
+setInterval(() => (due ||= !finished), SILENCE_MS);
 
 // ---- The stream
 

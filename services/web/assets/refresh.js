@@ -4,6 +4,8 @@ import { localise } from "./times.js";
 
 const EVENTS_PAUSE_MS = 1000;
 const TIMER_MS = 5000;
+// Of a server that falls silent no event tells.
+const SILENCE_MS = 10_000;
 const box = document.getElementById("refresh");
 const { on, batch, job } = box.dataset;
 let source = null;
@@ -46,7 +48,7 @@ function close() {
   source = null;
 }
 
-if (on === "timer") setInterval(() => (due = true), TIMER_MS);
+setInterval(() => (due = true), on === "timer" ? TIMER_MS : SILENCE_MS);
 setInterval(reload, EVENTS_PAUSE_MS);
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return close();

@@ -8,7 +8,7 @@ use tokio::{io::copy_bidirectional, net::TcpListener};
 use tokio_util::task::AbortOnDropHandle;
 use tourbus_broker::{ConnectError, try_once};
 use tourbus_config::{BrokerConfig, ClientTlsConfig, TlsConfig, WorkerConfig};
-use tourbus_local::InfraTls;
+use tourbus_local::{InfraTls, find_tourbus};
 use tourbus_staging::{S3Staging, Staging, StagingError};
 use tourbus_tests::{authority::Authority, support::Cluster, support::endpoints, tree, wait};
 use tourbus_tls::{Fault, Listener};
@@ -250,5 +250,49 @@ async fn a_server_joins_over_nothing_but_tls() {
     assert!(held.iter().all(|ca| ca.as_ref().is_some_and(|ca| ca.contains(pem.trim()))));
     installation.stop().await;
     newcomer.forget(&cluster).await;
+    cluster.finish().await;
+}
+
+/// What a process says that does not start with its configuration changed like this.
+async fn refuses(cluster: &Cluster, process: &str, role: &str, changed: (&str, &str)) -> String {
+    let (setting, value) = changed;
+    let text = std::fs::read_to_string(cluster.config_path(process)).unwrap();
+    let mut config: toml::Table = text.parse().unwrap();
+    let (table, key) = setting.split_once('.').unwrap_or(("", setting));
+    let inner = if table.is_empty() { &mut config } else { config[table].as_table_mut().unwrap() };
+    inner.insert(key.to_owned(), value.into());
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(format!("{process}.toml"));
+    std::fs::write(&path, config.to_string()).unwrap();
+    let mut command = tokio::process::Command::new(find_tourbus().unwrap());
+    command.args([role, "--config"]).arg(&path).kill_on_drop(true);
+    let ended = tokio::time::timeout(PATIENCE, command.output()).await;
+    let output = ended.unwrap_or_else(|_| panic!("{process} runs with {setting} = {value}"));
+    let output = output.unwrap();
+    assert!(!output.status.success(), "{process} {setting}");
+    String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beyond_this_machine_nothing_starts_unencrypted() {
+    let cluster = Cluster::start("plain").await;
+    let [broker, http] = ["192.0.2.1:5672", "http://192.0.2.1:9000"];
+    let worker = "worker-server2-1";
+    let cases = [
+        (worker, "worker", "broker.address", broker, "broker", "amqps://"),
+        (worker, "worker", "staging.endpoint", http, "staging", "https://"),
+        (worker, "worker", "health.listen", "192.0.2.1:0", "health", "loopback"),
+        ("coordinator", "coordinator", "broker.address", broker, "broker", "amqps://"),
+        ("web", "web", "management.url", http, "management", "https://"),
+        ("web", "web", "listen", "192.0.2.1:0", "listen", "[tls]"),
+        ("media-server2", "media", "listen", "192.0.2.1:0", "listen", "[tls]"),
+    ];
+    for (process, role, setting, value, way, remedy) in cases {
+        let said = refuses(&cluster, process, role, (setting, value)).await;
+        let place = value.trim_start_matches("http://");
+        for part in [setting, place, remedy, &format!("allow_unencrypted = [\"{way}\"]")] {
+            assert!(said.contains(part), "{process} {setting}: no {part:?} in:\n{said}");
+        }
+    }
     cluster.finish().await;
 }

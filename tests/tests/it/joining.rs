@@ -12,6 +12,7 @@ use std::{
     process::{Child, Command, Stdio},
     time::Duration,
 };
+use tourbus_broker::testing::Raw;
 use tourbus_config::WebConfig;
 use tourbus_domain::{ServerId, Slug};
 use tourbus_protocol::{
@@ -31,29 +32,49 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Newcomer {
     id: ServerId,
     pub slug: Slug,
+    port: u16,
 }
 
 impl Newcomer {
+    /// One that nobody knows yet.
+    fn new() -> Self {
+        let slug = format!("j{}", &uuid::Uuid::new_v4().simple().to_string()[..10]);
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        Self { id: ServerId::new(), slug: slug.parse().unwrap(), port: port.port() }
+    }
+
     async fn create(cluster: &Cluster) -> Self {
         Self::create_at(cluster, "http").await
     }
 
     /// One whose URL has this scheme.
     pub async fn create_at(cluster: &Cluster, scheme: &str) -> Self {
-        let slug: Slug =
-            format!("j{}", &uuid::Uuid::new_v4().simple().to_string()[..10]).parse().unwrap();
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let new = Self::new();
         let server = NewServer {
-            id: ServerId::new(),
-            slug: slug.clone(),
-            name: format!("Newcomer {slug}"),
+            id: new.id,
+            slug: new.slug.clone(),
+            name: new.name(),
             ip: Ipv4Addr::LOCALHOST.into(),
-            url: format!("{scheme}://{slug}.tourbus.localhost:{}", port.port()),
+            url: new.url(scheme),
             is_master: false,
             is_default: false,
         };
         let id = cluster.store().ensure_server(server).await.unwrap();
-        Self { id, slug }
+        Self { id, ..new }
+    }
+
+    fn name(&self) -> String {
+        format!("Newcomer {}", self.slug)
+    }
+
+    fn url(&self, scheme: &str) -> String {
+        format!("{scheme}://{}:{}", self.host(), self.port)
+    }
+
+    /// Waits for something to be true of it.
+    async fn until(&self, cluster: &Cluster, what: &str, done: impl Fn(&Value) -> bool) {
+        let look = || async { cluster.api.get(&format!("/servers/{}", self.id)).await.unwrap() };
+        wait::until(what, PATIENCE, look, |server: &Value| done(server)).await;
     }
 
     /// The host of its URL.
@@ -209,10 +230,96 @@ impl Admin {
     }
 }
 
+impl Admin {
+    /// Fills the form of Create Server in; the newcomer that it makes, and the page with its
+    /// command.
+    async fn creates(&self, cluster: &Cluster) -> Newcomer {
+        let newcomer = Newcomer::new();
+        self.goes(cluster, "/servers").await;
+        self.clicks("a[href='/servers/new']").await;
+        self.types("#name", &newcomer.name()).await;
+        self.types("#ip", "127.0.0.1").await;
+        self.types("#url", &newcomer.url("http")).await;
+        self.browser.picture("server-create").await;
+        self.clicks(".server-form button.primary").await;
+        self.sees("#command").await;
+        let all = cluster.api.all("/servers").await.unwrap();
+        let made = all.iter().find(|s| s["name"] == newcomer.name()).unwrap();
+        assert_eq!((&made["active"], &made["is_default"]), (&json!(true), &json!(false)), "{made}");
+        let text = |key: &str| made[key].as_str().unwrap();
+        Newcomer {
+            id: text("id").parse().unwrap(),
+            slug: text("slug").parse().unwrap(),
+            port: newcomer.port,
+        }
+    }
+
+    async fn goes(&self, cluster: &Cluster, path: &str) {
+        self.browser.client.goto(&format!("{}{path}", cluster.admin().0)).await.unwrap();
+    }
+
+    async fn types(&self, what: &str, text: &str) {
+        let found = self.browser.client.find(Locator::Css(what)).await.unwrap();
+        found.send_keys(text).await.unwrap();
+    }
+
+    /// Makes it the default server, or another one that.
+    async fn makes_default(&self, cluster: &Cluster, server: &str) {
+        self.goes(cluster, &format!("/servers/{server}/modify")).await;
+        self.clicks("input[name='is_default'][value='1']").await;
+        self.clicks(".server-form button.primary").await;
+        self.sees("[role='status']").await;
+        let seen = cluster.api.get(&format!("/servers/{server}")).await.unwrap();
+        assert_eq!(seen["is_default"], true, "{seen}");
+    }
+
+    /// Moves the artists that the filter leaves.
+    async fn moves(&self, cluster: &Cluster, filter: &str, server: &str) {
+        self.goes(cluster, "/move").await;
+        self.types("#filter", filter).await;
+        self.sees(&format!(".list-head[data-filter='{filter}'][data-matching='1']")).await;
+        self.clicks("#all").await;
+        self.clicks(&format!("label.server[data-id='{server}'] input")).await;
+        self.clicks("#move-form button.primary[value='move']").await;
+        self.sees("#batch").await;
+        let done = Locator::XPath("//*[@data-text='moved' and text()='1']");
+        self.browser.client.wait().at_most(PATIENCE).for_element(done).await.unwrap();
+    }
+
+    /// Until the page says that it is gone.
+    async fn drains_and_deletes(&self, cluster: &Cluster, server: &Newcomer) {
+        let id = server.id;
+        self.goes(cluster, &format!("/servers/{id}/drain")).await;
+        self.browser.picture("server-drain").await;
+        self.clicks("#drain").await;
+        // Its page tells when the last has left, and leads on.
+        self.sees(&format!("a.danger[href='/servers/{id}/delete']")).await;
+        let open = || async {
+            let open =
+                format!("/jobs?server_id={id}&state=queued,copying,syncing,cutover,retiring");
+            cluster.api.all(&open).await.unwrap()
+        };
+        wait::until("no open job of it", PATIENCE, open, Vec::is_empty).await;
+        self.goes(cluster, "/servers/delete").await;
+        self.browser.picture("server-delete").await;
+        self.clicks(&format!("a[href='/servers/{id}/delete']")).await;
+        self.sees("#delete").await;
+        self.browser.picture("server-delete-sure").await;
+        self.clicks("#delete").await;
+        self.sees("a[href='/servers/new']").await;
+        let all = cluster.api.all("/servers").await.unwrap();
+        assert!(all.iter().all(|s| s["id"] != id.to_string()), "{all:?}");
+    }
+}
+
+/// From the first form to the last, as an admin does it: a server is made in the browser, joins by the printed
+/// command, is mended, takes artists, becomes the default server, is drained and deleted.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_joins_is_mended_and_takes_artists() {
+async fn a_server_comes_is_mended_takes_artists_and_goes() {
     let cluster = Cluster::start("joining").await;
-    let newcomer = Newcomer::create(&cluster).await;
+    let admin = Admin { browser: Browser::start(1280, false).await };
+    sign_in(&admin.browser, &cluster).await;
+    let newcomer = admin.creates(&cluster).await;
     let checks = newcomer.checks(&cluster).await;
     assert_eq!(check(&checks, "broker")["state"], "pending", "{checks}");
     let root = tempfile::tempdir().unwrap();
@@ -221,8 +328,6 @@ async fn a_server_joins_is_mended_and_takes_artists() {
     fs::create_dir(root.path().join("server")).unwrap();
     fs::write(&media, b"in the way").unwrap();
 
-    let admin = Admin::before(&cluster, &newcomer, 1280, false).await;
-    admin.clicks("form[action$='/enrolment'] button").await;
     let command = admin.sees("#command").await;
     admin.browser.picture("join-command").await;
     let token = command.split("TOURBUS_TOKEN=").nth(1).unwrap().split(' ').next().unwrap();
@@ -249,7 +354,6 @@ async fn a_server_joins_is_mended_and_takes_artists() {
     newcomer.until_checks(&cluster, "all checks green", all_green).await;
     admin.sees("#checks[data-green]").await;
     admin.browser.picture("join-green").await;
-    admin.browser.close().await;
     let phone = Admin::before(&cluster, &newcomer, 390, true).await;
     phone.browser.picture("join-phone-dark").await;
     phone.browser.close().await;
@@ -258,24 +362,89 @@ async fn a_server_joins_is_mended_and_takes_artists() {
     let artist =
         cluster.add_artist("server2", |at| fs::write(at.join("song.mp3"), b"a song")).await;
     let before = cluster.snapshot("server2", &artist);
-    let (ids, target) = ([artist.id.to_string()], newcomer.id.to_string());
+    let target = newcomer.id.to_string();
     // Its worker could not start before; it is tried again with growing pauses.
-    let state = || async { cluster.api.get(&format!("/servers/{target}")).await.unwrap() };
-    wait::until("its worker", PATIENCE, state, |server| server["state"] == "online").await;
-    let answer = cluster.api.move_artists(&ids, &target).await.unwrap();
-    cluster.wait_batch(answer["batch_id"].as_str().unwrap(), PATIENCE).await;
-    let seen = cluster.api.get(&format!("/artists/{}", artist.id)).await.unwrap();
-    assert_eq!(seen["server_id"], target, "{seen}");
-    let arrived = tree::snapshot(&installation.dir.join("media").join(&ids[0])).unwrap();
-    assert_eq!(arrived, before);
+    newcomer.until(&cluster, "its worker", |server| server["state"] == "online").await;
+    admin.moves(&cluster, "Artist 0", &target).await;
+    let home = async |id: &str| {
+        let seen = cluster.api.get(&format!("/artists/{id}")).await.unwrap();
+        seen["server_id"].as_str().unwrap().to_owned()
+    };
+    let id = artist.id.to_string();
+    assert_eq!(home(&id).await, target);
+    assert_eq!(tree::snapshot(&installation.dir.join("media").join(&id)).unwrap(), before);
     assert_eq!(cluster.hear(&artist, "song.mp3").await.unwrap(), b"a song");
-
     for name in ["server.key", "join.json", "settings.json", "agent/state.json"] {
         use std::os::unix::fs::PermissionsExt;
         let mode = fs::metadata(installation.dir.join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
+
+    admin.makes_default(&cluster, &target).await;
+    let (status, fresh) = cluster.api.post("/artists", &json!({"name": "Fresh"})).await.unwrap();
+    assert!((200..300).contains(&status), "{fresh}");
+    assert_eq!(home(fresh["id"].as_str().unwrap()).await, target);
+    admin.makes_default(&cluster, &cluster.server_id("master")).await;
+
+    admin.drains_and_deletes(&cluster, &newcomer).await;
+    assert_ne!(home(&id).await, target);
+    assert_eq!(cluster.hear(&artist, "song.mp3").await.unwrap(), b"a song");
+    installation.until_said("This server was deleted from its cluster").await;
+    let lanes = || newcomer.lanes(&cluster);
+    wait::until("its lanes to go", PATIENCE, lanes, Vec::is_empty).await;
+    admin.browser.close().await;
+    let processes = fs::read_to_string(installation.dir.join("processes.json")).unwrap();
+    assert!(!processes.contains("worker-"), "its workers rest: {processes}");
     installation.stop().await;
+    cluster.finish().await;
+}
+
+/// Lost its key, or it is time for another: the command of its page once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_joins_anew_has_another_key_and_the_old_one_opens_nothing() {
+    let cluster = Cluster::start("rekeyed").await;
+    let newcomer = Newcomer::create(&cluster).await;
+    let root = tempfile::tempdir().unwrap();
+    let command = |enrolment: Value| enrolment["command"].as_str().unwrap().to_owned();
+    let first = Installation::run(&command(newcomer.enrol(&cluster).await), root.path());
+    first.until_said("All checks are green").await;
+    let secrets = |dir: &Path| {
+        let key = fs::read_to_string(dir.join("server.key")).unwrap();
+        let worker = dir.join(format!("config/worker-{}-1.toml", newcomer.slug));
+        let config: tourbus_config::WorkerConfig = tourbus_config::load(&worker).unwrap();
+        (ServerKey::from_hex(&key).unwrap(), config.broker)
+    };
+    let (old_key, old_broker) = secrets(&first.dir);
+    Raw::connect(&old_broker).await.unwrap();
+    first.stop().await;
+
+    let second = Installation::run(&command(newcomer.enrol(&cluster).await), root.path());
+    second.until_said("All checks are green").await;
+    let (new_key, new_broker) = secrets(&second.dir);
+    assert_ne!(new_key.public_key_hex(), old_key.public_key_hex());
+    Raw::connect(&new_broker).await.unwrap();
+    assert!(Raw::connect(&old_broker).await.is_err(), "the old password still opens the broker");
+    let report = Report {
+        server: newcomer.slug.clone(),
+        seq: u64::MAX / 2,
+        at: chrono::Utc::now(),
+        version: "0.0.0".to_owned(),
+        checks: Vec::new(),
+        settings: None,
+    };
+    let signed = serde_json::to_value(SignedReport::new(&report, &old_key).unwrap()).unwrap();
+    let (_, answer) = cluster.api.post("/agent/report", &signed).await.unwrap();
+    assert_eq!(answer["code"], "wrong_signature", "{answer}");
+
+    // It is the same server, and works.
+    let artist =
+        cluster.add_artist("server2", |at| fs::write(at.join("song.mp3"), b"a song")).await;
+    newcomer.until(&cluster, "its worker", |server| server["state"] == "online").await;
+    let (ids, target) = ([artist.id.to_string()], newcomer.id.to_string());
+    let answer = cluster.api.move_artists(&ids, &target).await.unwrap();
+    cluster.wait_batch(answer["batch_id"].as_str().unwrap(), PATIENCE).await;
+    assert_eq!(cluster.hear(&artist, "song.mp3").await.unwrap(), b"a song");
+    second.stop().await;
     newcomer.forget(&cluster).await;
     cluster.finish().await;
 }

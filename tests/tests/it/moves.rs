@@ -230,6 +230,7 @@ async fn what_is_written_behind_our_back_is_kept_and_told() {
     fs::write(&foreign, b"not ours").unwrap();
     // The final copy has been taken; somebody who knows no freeze writes on.
     let hold = cluster.hold("promote.verified");
+    let renamed = cluster.hold("promote.renamed");
     let batch = cluster.move_all(std::slice::from_ref(&artist), "server2").await;
     hold.reached().await;
     let song = cluster.tree("master", &artist).join("songs/00.mp3");
@@ -237,6 +238,10 @@ async fn what_is_written_behind_our_back_is_kept_and_told() {
     written.extend_from_slice(b"late");
     fs::write(&song, &written).unwrap();
     hold.release();
+    // Who set the foreign tree aside does not live to tell.
+    renamed.reached().await;
+    cluster.kill("worker-server2-1").await;
+    renamed.release();
     cluster.wait_batch(&batch, MINUTE).await;
 
     let job = cluster.jobs(&batch).await.remove(0);

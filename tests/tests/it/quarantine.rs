@@ -90,7 +90,9 @@ async fn a_server_with_a_bad_disk_stops_taking_work_until_it_is_released() {
     .await;
     assert_eq!(server(&cluster, "server2").await["state"], "quarantined");
     assert_eq!(cluster.messages_on("server2", "export").await, 1);
-    assert_eq!(cluster.jobs(&later).await[0]["state"], "queued");
+    let held_up = &cluster.jobs(&later).await[0];
+    assert_eq!(held_up["state"], "queued");
+    assert_eq!(held_up["at_servers"], json!([cluster.server_id("server2")]), "{held_up}");
 
     // Undoing needs no release: it goes by the upkeep lane. What was caught in between ends when
     // the rest of it does.

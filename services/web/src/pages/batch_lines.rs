@@ -54,6 +54,8 @@ pub struct JobLine {
     /// Where the artist is now, if that is why a retry makes no sense.
     pub moved_since: String,
     pub expressable: bool,
+    /// For which server it waits, and why; empty if for none.
+    pub waits_for: String,
     pub created: When,
 }
 
@@ -132,6 +134,13 @@ pub fn server_name(servers: &[ServerView], id: Uuid) -> String {
     }
 }
 
+/// Servers that hold a job up: "Server 3, which is offline".
+fn waits_for(servers: &[ServerView], at: &[Uuid]) -> String {
+    let away = servers.iter().filter(|s| at.contains(&s.id) && !s.state.works());
+    let say = |s: &ServerView| format!("{}, which {}", s.name, s.state.clause());
+    away.map(say).collect::<Vec<_>>().join(" and ")
+}
+
 impl Section {
     /// The one section of a list that is not divided; none without lines.
     pub fn only(lines: Vec<JobLine>) -> Vec<Self> {
@@ -177,6 +186,7 @@ impl JobLine {
             cancellable: state.is_cancellable(),
             retryable: job.retryable,
             moved_since,
+            waits_for: waits_for(servers, &job.at_servers),
             expressable: state == JobState::Queued && !job.express,
             created: show::when(job.created_at),
             artist_name: job.artist_name,

@@ -70,6 +70,7 @@ fn job(n: u128, state: &str, error: Option<serde_json::Value>) -> JobView {
         source_server_id: id(1),
         target_server_id: id(2),
         express: false,
+        at_servers: Vec::new(),
         cancel_requested: false,
         artist_server_id: id(1),
         retryable: state == "failed",
@@ -100,12 +101,20 @@ struct Jobs {
 
 #[test]
 fn a_list_of_jobs() {
-    let servers = [server(1, "Main", ServerState::Online), server(2, "Hilltop", ServerState::Late)];
+    let servers = [
+        server(1, "Main", ServerState::Online),
+        server(2, "Hilltop", ServerState::Late),
+        server(3, "Away", ServerState::Offline),
+    ];
     let error = json!({
         "class": "permanent", "code": "disk_full", "message": "The disk of Hilltop is full",
         "path": "songs/<one>.mp3", "remedy": "Free some space there."
     });
-    let lines = [job(1, "copying", None), job(2, "failed", Some(error)), job(3, "queued", None)];
+    let lines = [
+        JobView { at_servers: vec![id(1), id(2)], ..job(1, "copying", None) },
+        job(2, "failed", Some(error)),
+        JobView { at_servers: vec![id(3)], ..job(3, "queued", None) },
+    ];
     let chip = Chip {
         href: "?group=running".to_owned(),
         name: "Moving",

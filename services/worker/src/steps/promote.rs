@@ -50,7 +50,15 @@ impl Step for Promote {
     async fn run<S: Staging>(self, ctx: Context<S>) -> Outcome {
         // A late repetition of an import would write into the tree.
         ctx.stop_earlier().await?;
-        if !self.is_done(&ctx).await? {
+        if self.is_done(&ctx).await? {
+            // The try that did it may have died before it told what it set aside.
+            let (root, step) = (ctx.root.clone(), ctx.step);
+            let asides = (1..=step.epoch).map(|epoch| root.retired_stale(step.job_id, epoch));
+            for aside in asides.filter(|aside| aside.exists()) {
+                let notice = leftover_tree(&aside);
+                ctx.events.emit(EventBody::Noticed { step, notice });
+            }
+        } else {
             let manifest: Manifest = fetch::description(&ctx, &self.manifest).await?;
             check(&manifest)?;
             let manifest = Arc::new(manifest);

@@ -126,6 +126,8 @@ pub struct JobRow {
     pub cancel_requested: bool,
     /// Whether it overtakes the backlog.
     pub express: bool,
+    /// Servers whose workers have it in hand, or will once they take it from their lanes.
+    pub at_servers: Vec<Uuid>,
     /// Why it failed, or what it last tripped over.
     pub error: Option<Value>,
     /// When it was asked for.
@@ -144,6 +146,8 @@ const COLUMNS: &str = "SELECT j.id, j.batch_id, j.kind, j.state, j.artist_id, \
      j.files_total, j.bytes_total, j.bytes_staged, j.bytes_done, j.cancel_requested, \
      EXISTS (SELECT FROM steps s WHERE s.job_id = j.id AND s.kind = 'export' \
              AND s.lane = 'express') AS express, \
+     ARRAY(SELECT DISTINCT s.server_id FROM steps s WHERE s.job_id = j.id \
+           AND s.state IN ('sent', 'running')) AS at_servers, \
      j.error, j.created_at, j.started_at, j.finished_at, j.updated_at \
      FROM jobs j JOIN artists a ON a.id = j.artist_id";
 

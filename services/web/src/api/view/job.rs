@@ -32,6 +32,10 @@ pub struct JobView {
     pub target_server_id: Uuid,
     /// Whether it overtakes the backlog.
     pub express: bool,
+    /// Servers whose workers have it in hand, or will once they take it from their lanes. While
+    /// one of them is `offline`, `never` seen or `quarantined`, the job waits for it, and goes on
+    /// by itself when it returns.
+    pub at_servers: Vec<Uuid>,
     /// Somebody asked to stop it.
     pub cancel_requested: bool,
     /// Where the artist lives now.
@@ -76,6 +80,7 @@ impl From<JobRow> for JobView {
             source_server_id: row.source_server_id,
             target_server_id: row.target_server_id,
             express: row.express,
+            at_servers: row.at_servers,
             cancel_requested: row.cancel_requested,
             files_total: row.files_total,
             bytes_staged: row.bytes_staged,

@@ -46,6 +46,22 @@ impl ServerState {
         }
     }
 
+    /// The same in a clause about the server.
+    pub const fn clause(self) -> &'static str {
+        match self {
+            Self::Online => "is online",
+            Self::Late => "is late",
+            Self::Offline => "is offline",
+            Self::Never => "was never seen",
+            Self::Quarantined => "is in quarantine",
+        }
+    }
+
+    /// Whether steps on its lanes are done at all.
+    pub const fn works(self) -> bool {
+        matches!(self, Self::Online | Self::Late)
+    }
+
     /// The stable name.
     pub const fn as_str(self) -> &'static str {
         match self {
