@@ -3,9 +3,11 @@
 
 use crate::wait;
 use fantoccini::{Client, ClientBuilder};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 use std::{
     net::TcpListener,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -56,6 +58,8 @@ impl Browser {
         let driver = Command::new("setpriv")
             .args(["--pdeathsig", "TERM", "--", "chromedriver", "--silent"])
             .arg(format!("--port={port}"))
+            // A group of its own, which its browser belongs to.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
@@ -82,17 +86,26 @@ impl Browser {
 
     pub async fn close(mut self) {
         self.client.clone().close().await.unwrap();
-        self.driver.kill().unwrap();
-        self.driver.wait().unwrap();
+        self.end();
+    }
+}
+
+impl Browser {
+    /// Ends the driver, and with it the browser of a test that has failed.
+    fn end(&mut self) {
+        if !matches!(self.driver.try_wait(), Ok(None)) {
+            return;
+        }
+        let group = Pid::from_child(&self.driver);
+        if let Err(error) = kill_process_group(group, Signal::KILL) {
+            eprintln!("chromedriver could not be ended: {error}");
+        }
+        self.driver.wait().ok();
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        if let Ok(None) = self.driver.try_wait()
-            && let Err(error) = self.driver.kill()
-        {
-            eprintln!("chromedriver could not be ended: {error}");
-        }
+        self.end();
     }
 }

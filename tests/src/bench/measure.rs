@@ -35,12 +35,15 @@ pub struct Cost {
     pub wall: Duration,
     /// CPU seconds of the process and its children.
     pub cpu_s: f64,
+    /// CPU seconds of the store meanwhile.
+    pub store_cpu_s: f64,
 }
 
 impl std::ops::AddAssign for Cost {
     fn add_assign(&mut self, other: Self) {
         self.wall += other.wall;
         self.cpu_s += other.cpu_s;
+        self.store_cpu_s += other.store_cpu_s;
     }
 }
 
@@ -67,7 +70,7 @@ pub fn rclone(config: &Path, from: &str, to: &str) -> Result<Cost> {
     if !status.success() {
         bail!("rclone copy {from} {to} ended with {status}");
     }
-    Ok(Cost { wall: begun.elapsed(), cpu_s: children_cpu_s()? - before })
+    Ok(Cost { wall: begun.elapsed(), cpu_s: children_cpu_s()? - before, store_cpu_s: 0.0 })
 }
 
 /// The middle one of an odd number of values.

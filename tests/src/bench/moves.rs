@@ -32,18 +32,24 @@ fn workers_cpu_s(cluster: &Cluster) -> Result<f64> {
     WORKERS.iter().map(|w| cpu_s(cluster.pid(w).context("no worker")?)).sum()
 }
 
-/// Moves all from server2 to server3 and says what it cost the two workers.
-async fn move_cost(cluster: &Cluster, artists: &[Artist], from_to: [&str; 2]) -> Result<Cost> {
-    let before = workers_cpu_s(cluster)?;
+/// Moves all and says what it cost the two workers, and the store.
+async fn move_cost(
+    cluster: &Cluster,
+    garage: &Garage,
+    artists: &[Artist],
+    to: &str,
+) -> Result<Cost> {
+    let (before, store) = (workers_cpu_s(cluster)?, cpu_s(garage.pid())?);
     let begun = Instant::now();
-    let batch = cluster.move_all(artists, from_to[1]).await;
+    let batch = cluster.move_all(artists, to).await;
     cluster.wait_batch(&batch, PATIENCE).await;
     let wall = begun.elapsed();
     anyhow::ensure!(
         cluster.jobs(&batch).await.iter().all(|j| j["state"] == "succeeded"),
         "a move failed"
     );
-    Ok(Cost { wall, cpu_s: workers_cpu_s(cluster)? - before })
+    let store_cpu_s = cpu_s(garage.pid())? - store;
+    Ok(Cost { wall, cpu_s: workers_cpu_s(cluster)? - before, store_cpu_s })
 }
 
 /// When the newest job entered each of its states, in seconds after it was queued.
@@ -66,11 +72,19 @@ async fn phases(cluster: &Cluster) -> Result<Vec<(String, f64)>> {
 }
 
 /// What rclone costs, and what it costs when what it has written is flushed too, as a move does.
-fn rclone_cost(config: &Path, from: &Path, run: u64, dir: &Path) -> Result<[Cost; 2]> {
+fn rclone_cost(
+    garage: &Garage,
+    config: &Path,
+    from: &Path,
+    run: u64,
+    dir: &Path,
+) -> Result<[Cost; 2]> {
+    let store = cpu_s(garage.pid())?;
     let to = dir.join(format!("down-{run}"));
     let remote = format!("g:tourbus/rclone-{run}");
     let mut cost = rclone(config, &from.display().to_string(), &remote)?;
     cost += rclone(config, &remote, &to.display().to_string())?;
+    cost.store_cpu_s = cpu_s(garage.pid())? - store;
     let begun = Instant::now();
     flush(&to)?;
     let flushed = Cost { wall: cost.wall + begun.elapsed(), ..cost };
@@ -108,6 +122,13 @@ fn report(name: &str, ours: &[Cost], theirs: &[Cost]) {
         mid(theirs, cpu),
         ratio(cpu)
     );
+    let store = |c: &Cost| c.store_cpu_s;
+    println!(
+        "| {name} | CPU s of the store | {:.2} | {:.2} | {:.2} |",
+        mid(ours, store),
+        mid(theirs, store),
+        ratio(store)
+    );
 }
 
 /// One artist of 40 files of 8 MB, to and fro.
@@ -121,9 +142,9 @@ pub async fn songs() -> Result<()> {
     let artist = cluster.add_artist("server2", |root| tree::plain(root, 1, 40, 8_000_000)).await;
     let (mut ours, mut theirs, mut flushed) = (vec![], vec![], vec![]);
     for run in 0..RUNS {
-        let way = if run % 2 == 0 { ["server2", "server3"] } else { ["server3", "server2"] };
-        ours.push(move_cost(&cluster, std::slice::from_ref(&artist), way).await?);
-        let [plain, with_flush] = rclone_cost(&config, &source, run, dir.path())?;
+        let to = if run % 2 == 0 { "server3" } else { "server2" };
+        ours.push(move_cost(&cluster, &garage, std::slice::from_ref(&artist), to).await?);
+        let [plain, with_flush] = rclone_cost(&garage, &config, &source, run, dir.path())?;
         theirs.push(plain);
         flushed.push(with_flush);
     }
@@ -151,8 +172,8 @@ pub async fn small() -> Result<()> {
         tree::plain(&source.join(n.to_string()), n, 1, 100_000)?;
         artists.push(cluster.add_artist("server2", |root| tree::plain(root, n, 1, 100_000)).await);
     }
-    let ours = move_cost(&cluster, &artists, ["server2", "server3"]).await?;
-    let [theirs, flushed] = rclone_cost(&config, &source, 0, dir.path())?;
+    let ours = move_cost(&cluster, &garage, &artists, "server3").await?;
+    let [theirs, flushed] = rclone_cost(&garage, &config, &source, 0, dir.path())?;
     let rate = |c: &Cost| ARTISTS as f64 / c.wall.as_secs_f64();
     println!("| what | figure | tourbus | rclone up + down | ratio |\n|---|---|---|---|---|");
     println!(
