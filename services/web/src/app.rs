@@ -3,6 +3,7 @@
 use crate::{
     auth::{failures::Failures, limiter::Limiter, turns::Turns},
     feed::Feed,
+    homes::Homes,
     joining::{Joining, binary::OwnProgram},
     queues::Queues,
     servers::delete::Revoker,
@@ -26,6 +27,8 @@ pub struct Shared {
     pub feed: Feed,
     /// Depths of the lanes.
     pub queues: Queues,
+    /// Where artists live.
+    pub homes: Homes,
     /// Sign-in attempts.
     pub limiter: Limiter,
     /// One attempt of an address at a time.

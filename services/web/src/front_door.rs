@@ -21,10 +21,10 @@ pub async fn open(State(app): State<App>, uri: Uri) -> Result<Response, Problem>
     let mut parts = uri.path().splitn(4, '/').skip(2);
     let slug: Slug = parts.next().unwrap_or_default().parse().map_err(|_| unknown())?;
     let below = parts.next().filter(|rest| !rest.is_empty());
-    let home = app.store.home_of(&slug).await?.ok_or_else(unknown)?;
+    let home = app.homes.of(&app.store, &slug).await?.ok_or_else(unknown)?;
     let below = below.map(|rest| format!("/media/{rest}")).unwrap_or_default();
     let query = uri.query().map(|q| format!("?{q}")).unwrap_or_default();
-    let to = format!("{}/artists/{slug}{below}{query}", home.url);
+    let to = format!("{home}/artists/{slug}{below}{query}");
     let to = HeaderValue::from_str(&to).map_err(|_| unknown())?;
     let no_store = HeaderValue::from_static("no-store");
     let headers = [(header::LOCATION, to), (header::CACHE_CONTROL, no_store)];

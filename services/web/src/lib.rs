@@ -24,6 +24,7 @@ mod extract;
 mod feed;
 mod front_door;
 mod headers;
+mod homes;
 mod joining;
 mod pages;
 mod problem;

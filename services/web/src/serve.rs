@@ -12,6 +12,7 @@ use crate::{
     count,
     feed::{self, Feed},
     headers,
+    homes::Homes,
     joining::{Joining, binary::OwnProgram},
     pages,
     queues::Queues,
@@ -95,6 +96,7 @@ pub async fn run_on(
     let management = Management::new(&config.management)?;
     let revoker = Revoker::new(store.clone(), management, config.management.vhost.clone());
     let app = App::new(Shared {
+        homes: Homes::default(),
         queues: Queues::new(config.management.clone())?,
         store: store.clone(),
         feed: feed.clone(),

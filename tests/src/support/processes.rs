@@ -47,7 +47,9 @@ impl Cluster {
     }
 
     fn supervisor_of(&self, process: &str) -> &Supervisor {
-        let part = self.infra.as_ref().filter(|i| i.supervisor().pid(process).is_some());
+        // By name: a process that is held has no pid.
+        let holds = |s: &Supervisor| s.names().iter().any(|name| name == process);
+        let part = self.infra.as_ref().filter(|i| holds(i.supervisor()));
         part.map_or_else(|| self.inner.supervisor(), Infra::supervisor)
     }
 
@@ -97,11 +99,11 @@ impl Cluster {
 
     /// `kill -9`, and not started again until [`Cluster::start_again`].
     pub async fn kill_and_hold(&self, process: &str) {
-        self.inner.supervisor().kill_and_hold(process).await.unwrap();
+        self.supervisor_of(process).kill_and_hold(process).await.unwrap();
     }
 
     pub fn start_again(&self, process: &str) {
-        self.inner.supervisor().resume(process).unwrap();
+        self.supervisor_of(process).resume(process).unwrap();
     }
 
     /// Starts a second coordinator beside the first; its name.

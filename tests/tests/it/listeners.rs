@@ -57,3 +57,36 @@ async fn a_hundred_artists_move_to_and_fro_and_no_song_is_missed() {
     assert!(heard > ARTISTS, "only {heard} songs were heard");
     Arc::into_inner(cluster).unwrap().finish().await;
 }
+
+/// The front door remembers where it has sent people, and an old home sends them on.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_found_once_is_found_while_the_database_is_away() {
+    let cluster = Cluster::start_private("database_away").await;
+    let make = |root: &std::path::Path| tree::plain(root, 1, 1, SONG_BYTES);
+    let [stays, goes] =
+        [cluster.add_artist("server2", make).await, cluster.add_artist("server2", make).await];
+    let song = std::fs::read(cluster.tree("server2", &stays).join("songs/00.mp3")).unwrap();
+    let all = [stays, goes];
+    let hear_all = async || {
+        for artist in &all {
+            let heard = cluster.hear(artist, "songs/00.mp3").await;
+            let heard = heard.unwrap_or_else(|e| panic!("{}: {e:#}", artist.slug));
+            assert!(heard == song, "{}: wrong bytes", artist.slug);
+        }
+    };
+    hear_all().await;
+    // What is remembered of this one is old by then.
+    let batch = cluster.move_all(&all[1..], "server3").await;
+    cluster.wait_batch(&batch, Duration::from_secs(60)).await;
+    cluster.pause("postgres");
+    for _ in 0..20 {
+        hear_all().await;
+    }
+    cluster.resume("postgres");
+    cluster.kill_and_hold("postgres").await;
+    for _ in 0..20 {
+        hear_all().await;
+    }
+    cluster.start_again("postgres");
+    cluster.finish().await;
+}
