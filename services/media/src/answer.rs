@@ -24,6 +24,10 @@ pub(crate) fn sentence(status: StatusCode, text: &'static str) -> Response<Body>
     response
 }
 
+/// Pages of any origin may read what is everybody's to hear. A browser puts a song together from
+/// two servers, before and after a move, only if both say so.
+pub(crate) const ANYBODY: HeaderValue = HeaderValue::from_static("*");
+
 /// 308 to the same path on the artist's new home. A 308 is cacheable by default, but the artist
 /// may come back.
 pub(crate) fn moved(home: &str, uri: &Uri) -> Response<Body> {
@@ -34,6 +38,7 @@ pub(crate) fn moved(home: &str, uri: &Uri) -> Response<Body> {
     let text = "The artist has moved to another server; please follow.\n";
     let mut response = sentence(StatusCode::PERMANENT_REDIRECT, text);
     response.headers_mut().insert(header::LOCATION, location);
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANYBODY);
     response
 }
 

@@ -80,6 +80,7 @@ impl App {
                 "/" if get => self.front_door(),
                 "/.well-known/tourbus" if get => self.identity.answer(request.uri().query()),
                 page::STYLE_PATH if get => page::style(),
+                page::PLAYER_PATH if get => page::player(),
                 page::ICON_PATH if get => page::icon(),
                 _ => self.other(request).await,
             },

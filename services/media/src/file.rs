@@ -147,6 +147,7 @@ fn stamp(headers: &mut HeaderMap, validators: &Validators) {
         header::CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=0, must-revalidate"),
     );
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, answer::ANYBODY);
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }

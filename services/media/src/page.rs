@@ -15,6 +15,8 @@ use tourbus_protocol::{TreePath, page::About};
 pub(crate) const STYLE_PATH: &str = "/assets/artist.css";
 /// Where the icon is.
 pub(crate) const ICON_PATH: &str = "/assets/artist-icon.svg";
+/// Where the player is.
+pub(crate) const PLAYER_PATH: &str = "/assets/player.js";
 /// Songs shown at most.
 const SONGS_MAX: usize = 500;
 /// Largest `artist.json` that is read, in bytes.
@@ -49,7 +51,7 @@ struct NotFoundPage<'a> {
 /// moves while the page is open, its players are sent to the new home.
 pub(crate) fn policy(main_domain: &str) -> Result<HeaderValue, MediaError> {
     let policy = format!(
-        "default-src 'none'; style-src 'self'; img-src 'self' {main_domain}:* *.{main_domain}:*; \
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' {main_domain}:* *.{main_domain}:*; \
          media-src 'self' {main_domain}:* *.{main_domain}:*; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'none'"
     );
@@ -88,6 +90,11 @@ pub(crate) fn not_found(app: &App) -> Response<Body> {
 /// The style sheet.
 pub(crate) fn style() -> Response<Body> {
     asset("text/css; charset=utf-8", include_str!("../assets/artist.css"))
+}
+
+/// The player.
+pub(crate) fn player() -> Response<Body> {
+    asset("text/javascript; charset=utf-8", include_str!("../assets/player.js"))
 }
 
 /// The icon.

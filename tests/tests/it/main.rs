@@ -15,6 +15,7 @@ mod messages;
 mod moves;
 mod new_artists;
 mod ordinary;
+mod player;
 mod plays;
 mod quarantine;
 mod rabbit;
