@@ -46,6 +46,12 @@ impl Api {
         self.send(request.header("idempotency-key", key)).await
     }
 
+    /// `PATCH /api/v1{path}`: status and JSON.
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
+        let request = self.http.patch(format!("{}/api/v1{path}", self.base)).json(body);
+        self.send(request).await
+    }
+
     /// `DELETE /api/v1{path}`: the status.
     pub async fn delete(&self, path: &str) -> Result<u16> {
         let request = self.http.delete(format!("{}/api/v1{path}", self.base));

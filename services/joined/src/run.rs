@@ -136,9 +136,7 @@ impl Server {
         }
         Ok(())
     }
-}
 
-impl Server {
     /// Lets the workers of a deleted server rest, and says so: the broker knows them no more.
     async fn follow_deletion(&mut self) -> Result<(), JoinedError> {
         // Unreadable for a moment, or of an earlier run: nothing is known.

@@ -115,8 +115,9 @@ pub fn tree_missing() -> JobError {
         ErrorClass::Permanent,
         "tree_missing",
         "the artist has no media tree on this server",
-        "Check that the media root's disk is mounted; if the artist never had files, make an \
-         empty directory named by the artist's id",
+        "Check that the media root's disk is mounted. If the artist is new and the job that makes \
+         the page was cancelled, retry that job; if the artist never had files, make an empty \
+         directory named by the artist's id",
     )
 }
 

@@ -119,8 +119,8 @@ pub async fn clean<S: Staging>(desk: Arc<Desk<S>>) {
 fn tell(cleaned: Result<Cleaned, RootError>) {
     match cleaned {
         Ok(cleaned) if cleaned == Cleaned::default() => (),
-        Ok(Cleaned { retired, fences, jobs, freezes }) => {
-            tracing::info!(retired, fences, jobs, freezes, "janitor.cleaned");
+        Ok(Cleaned { retired, fences, jobs, freezes, half_done }) => {
+            tracing::info!(retired, fences, jobs, freezes, half_done, "janitor.cleaned");
         }
         Err(error) => tracing::warn!(%error, "janitor.failed"),
     }

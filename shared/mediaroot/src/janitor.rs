@@ -14,6 +14,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
+    os::unix::ffi::OsStrExt,
     path::Path,
     time::{Duration, SystemTime},
 };
@@ -23,6 +24,9 @@ use tourbus_domain::{ArtistId, JobId};
 pub const FENCE_KEEP: Duration = Duration::from_hours(8 * 24);
 /// How long a target remembers what it did for a move that it has promoted.
 pub const PROMOTED_KEEP: TimeDelta = TimeDelta::days(1);
+/// Names that begin with a dot are half-written, or half-removed, for an instant. What a killed
+/// process left is older than that.
+const HALF_DONE_KEEP: Duration = Duration::from_hours(1);
 /// How long an expired freeze stands about.
 pub const FREEZE_KEEP: TimeDelta = TimeDelta::days(1);
 
@@ -50,6 +54,8 @@ pub struct Cleaned {
     pub jobs: u64,
     /// Expired freezes.
     pub freezes: u64,
+    /// What killed processes had not finished writing or removing.
+    pub half_done: u64,
 }
 
 impl MediaRoot {
@@ -68,7 +74,19 @@ impl MediaRoot {
         atomic::remove(&self.job(job).join(PROMOTED))
     }
 
-    /// Cleans what is due, and fills the ballast. One process at a time; others return at once with nothing done.
+    /// Forgets a job, in one instant: whether its notes are there tells a repetition whether all is
+    /// done. What `stop`, or a kill, leaves of them is nobody's notes any more.
+    pub fn forget_job(&self, job: JobId, stop: &dyn Fn() -> bool) -> Result<(), RootError> {
+        let notes = self.job(job);
+        let gone = atomic::temporary(&notes);
+        if absent(atomic::rename(&notes, &gone, Durable::Yes))?.is_some() {
+            remove_tree(&gone, stop)?;
+        }
+        Ok(())
+    }
+
+    /// Cleans what is due, and fills the ballast. One process at a time; others return at once
+    /// with nothing done.
     /// `stop` is asked between directories of a purge.
     pub fn clean(&self, now: DateTime<Utc>, stop: &dyn Fn() -> bool) -> Result<Cleaned, RootError> {
         let path = self.janitor_lock();
@@ -81,6 +99,7 @@ impl MediaRoot {
             fences: self.clean_fences(now)?,
             jobs: self.clean_promoted(now, stop)?,
             freezes: self.clean_freezes(now)?,
+            half_done: self.clean_half_done(now, stop)?,
         };
         self.keep_ballast()?;
         Ok(cleaned)
@@ -107,7 +126,34 @@ impl MediaRoot {
         for dir in list(&self.jobs_all())? {
             let Ok(job) = dir.file_name().to_string_lossy().parse() else { continue };
             if self.promoted(job)?.is_some_and(|p| p.at + PROMOTED_KEEP < now) {
-                remove_tree(&dir.path(), stop)?;
+                self.forget_job(job, stop)?;
+                cleaned += 1;
+            }
+        }
+        Ok(cleaned)
+    }
+
+    fn clean_half_done(
+        &self,
+        now: DateTime<Utc>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<u64, RootError> {
+        let oldest = SystemTime::from(now).checked_sub(HALF_DONE_KEEP);
+        let mut cleaned = 0;
+        for place in self.noted() {
+            for entry in list(&place)?.into_iter().filter(is_half_done) {
+                let path = entry.path();
+                let Some(found) = absent(entry.metadata().doing("examine", &path))? else {
+                    continue;
+                };
+                if found.modified().doing("examine", &path).map(Some)? >= oldest {
+                    continue;
+                }
+                if found.is_dir() {
+                    remove_tree(&path, stop)?;
+                } else {
+                    atomic::remove(&path)?;
+                }
                 cleaned += 1;
             }
         }
@@ -116,7 +162,7 @@ impl MediaRoot {
 
     fn clean_freezes(&self, now: DateTime<Utc>) -> Result<u64, RootError> {
         let mut cleaned = 0;
-        for file in list(&self.freezes_all())? {
+        for file in list(&self.freezes_all())?.into_iter().filter(|f| !is_half_done(f)) {
             let path = file.path();
             let freeze: Option<Freeze> = atomic::read_json(&path)?;
             if freeze.is_some_and(|f| f.expires_at + FREEZE_KEEP < now) {
@@ -125,6 +171,10 @@ impl MediaRoot {
         }
         Ok(cleaned)
     }
+}
+
+fn is_half_done(entry: &fs::DirEntry) -> bool {
+    entry.file_name().as_bytes().starts_with(b".")
 }
 
 fn list(dir: &Path) -> Result<Vec<fs::DirEntry>, RootError> {

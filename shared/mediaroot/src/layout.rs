@@ -102,6 +102,11 @@ impl MediaRoot {
         self.hidden("jobs")
     }
 
+    /// Where notes are written and replaced.
+    pub(crate) fn noted(&self) -> [PathBuf; 4] {
+        ["by-slug", "moved", "freezes", "jobs"].map(|name| self.hidden(name))
+    }
+
     /// All freezes.
     pub fn freezes_all(&self) -> PathBuf {
         self.hidden("freezes")

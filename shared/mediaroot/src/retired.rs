@@ -55,6 +55,12 @@ impl MediaRoot {
         }
     }
 
+    /// Whether an old copy is kept until a person removes it.
+    pub fn is_kept(&self, place: &Path) -> Result<bool, RootError> {
+        let note: Option<Retired> = atomic::read_json(&place.join(NOTE))?;
+        Ok(note.is_some_and(|note| note.keep))
+    }
+
     /// Purges what is due. How many old copies are gone.
     pub fn purge_retired(
         &self,

@@ -62,6 +62,8 @@ pub struct BatchRetried {
     pub retried: u64,
     /// Jobs that could not be: another job holds the artist, or the artist's home has changed.
     pub refused: u64,
+    /// Jobs that are still being undone, and can be retried when that has ended.
+    pub undoing: u64,
 }
 
 /// An artist that a batch did not take.
@@ -190,8 +192,15 @@ impl Store {
         let retried = outcomes.iter().filter(|o| o.is_ok()).count() as u64;
         let refused = outcomes.len() as u64 - retried;
         let detail = json!({ "retried": retried, "refused": refused });
+        let undoing: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM jobs WHERE batch_id = $1 AND state = 'rolling_back'",
+        )
+        .bind(batch.0)
+        .fetch_one(self.pool())
+        .await?;
+        let undoing = undoing.unsigned_abs();
         let deed = Deed::done(by, Action::BatchRetry, format!("batch:{batch}")).detail(detail);
         self.record(&[deed]).await?;
-        Ok(BatchRetried { retried, refused })
+        Ok(BatchRetried { retried, refused, undoing })
     }
 }

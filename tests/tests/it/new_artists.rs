@@ -120,3 +120,32 @@ async fn a_worker_that_dies_while_it_makes_a_tree_is_followed_by_another_try() {
     assert!(page(&cluster, &artist).await.contains("Rooks"));
     cluster.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_default_server_that_has_not_joined_takes_nobody() {
+    let cluster = Cluster::start("new_not_joined").await;
+    let body = json!({
+        "name": "Server 9", "ip": "127.0.0.1", "url": "http://server9.tourbus.localhost:18099",
+        "is_default": true,
+    });
+    let (status, server) = cluster.api.post("/servers", &body).await.expect("an answer");
+    assert_eq!((status, &server["is_default"]), (201, &json!(true)), "{server}");
+    let (status, problem) = create(&cluster, &json!({ "name": "Rooks" })).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("no_default_server")), "{problem}");
+    assert!(problem["detail"].as_str().expect("a text").contains("joined"), "{problem}");
+    assert!(cluster.api.all("/artists").await.expect("artists").is_empty());
+
+    // It is empty, and even so nothing is drained to itself.
+    let master = format!("/servers/{}", cluster.server_id("master"));
+    let (status, _) =
+        cluster.api.patch(&master, &json!({ "is_default": true })).await.expect("an answer");
+    assert_eq!(status, 200);
+    let id = server["id"].as_str().expect("an id");
+    let drain = json!({ "target_server_ids": [id] });
+    let (status, problem) =
+        cluster.api.post(&format!("/servers/{id}/drain"), &drain).await.expect("an answer");
+    assert_eq!(status, 409, "{problem}");
+    let seen = cluster.api.get(&format!("/servers/{id}")).await.expect("the server");
+    assert_eq!(seen["draining"], false, "{seen}");
+    cluster.finish().await;
+}

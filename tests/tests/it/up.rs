@@ -149,10 +149,16 @@ pub fn processes_of(dir: &Path) -> Vec<String> {
     found
 }
 
+/// A directory that the parts' own users may enter.
+fn data_dir() -> TempDir {
+    let dir = tempfile::Builder::new().prefix("tourbus-up-").tempdir().unwrap();
+    fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    dir
+}
+
 #[tokio::test]
 async fn up_mends_itself_leaves_nothing_behind_and_keeps_its_data() {
-    let dir: TempDir = tempfile::Builder::new().prefix("tourbus-up-").tempdir().unwrap();
-    fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let dir = data_dir();
     let ports = free_ports();
 
     let mut up = Up::start(dir.path(), &ports);
@@ -184,8 +190,7 @@ async fn up_mends_itself_leaves_nothing_behind_and_keeps_its_data() {
 
 #[tokio::test]
 async fn a_server_that_was_deleted_on_the_pages_stays_away() {
-    let dir: TempDir = tempfile::Builder::new().prefix("tourbus-up-").tempdir().unwrap();
-    fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let dir = data_dir();
     let ports = free_ports();
     let mut up = Up::start(dir.path(), &ports);
     up.ready().await;

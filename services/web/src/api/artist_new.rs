@@ -93,9 +93,10 @@ pub async fn make(app: &App, by: By, body: &ArtistBody) -> Result<ArtistId, Prob
         .remedy("Choose another address.")),
         Created::NoDefault => Err(Problem::conflict(
             "no_default_server",
-            "No server takes new artists: none is the default, or it is not active.",
+            "No server takes new artists: none is the default, or it is not active, is being drained, \
+             or has not joined the cluster yet.",
         )
-        .remedy("An admin sets Default Server to yes on one of the servers.")),
+        .remedy("An admin sets Default Server to yes on a server that has joined.")),
     }
 }
 

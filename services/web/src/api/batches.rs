@@ -11,7 +11,7 @@ use crate::{
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use tourbus_domain::{ArtistId, BatchId, Refusal};
-use tourbus_store::RefusalRow;
+use tourbus_store::{BatchRetried, RefusalRow};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -146,6 +146,8 @@ pub struct RetryResult {
     pub retried: u64,
     /// Jobs that could not be: another job holds the artist, or its home has changed.
     pub refused: u64,
+    /// Jobs that are still being undone, and can be retried when that has ended.
+    pub undoing: u64,
     /// The batch afterwards.
     pub batch: BatchView,
 }
@@ -166,5 +168,6 @@ pub async fn retry(
     read(&app, id).await?;
     let done = app.store.retry_batch(id, body.include_cancelled, &actor.by()).await?;
     let batch = read(&app, id).await?;
-    Ok(Json(RetryResult { retried: done.retried, refused: done.refused, batch }))
+    let BatchRetried { retried, refused, undoing } = done;
+    Ok(Json(RetryResult { retried, refused, undoing, batch }))
 }

@@ -110,6 +110,8 @@ fn id_of(value: &Value) -> Option<Uuid> {
 fn line(entry: AuditView, servers: &[ServerView]) -> Line {
     let action = Action::parse(&entry.action);
     let words = action.map_or_else(|| entry.action.replace(['_', '.'], " "), |a| a.words().into());
+    // What was refused has not happened.
+    let words = if entry.result == "done" { words } else { format!("would have {words}") };
     let name = entry.detail["name"].as_str().or_else(|| entry.detail["email"].as_str());
     let (noun, id) = entry.object.split_once(':').unwrap_or((&entry.object, ""));
     let short = || format!("{noun} {}", id.get(..8).unwrap_or(id));

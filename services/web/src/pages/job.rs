@@ -52,6 +52,8 @@ struct JobPage {
     started: Option<When>,
     finished: Option<When>,
     took: String,
+    /// What somebody should look at, although the job goes on, or has ended well.
+    notices: Vec<Failure>,
     timeline: Vec<Entry>,
     steps: Vec<StepLine>,
 }
@@ -91,6 +93,8 @@ pub async fn page(
         failure: s.error.as_ref().map(Failure::of),
     };
     let job = JobLine::new(found.job.clone(), &servers);
+    let told = found.timeline.iter().filter(|e| e.name == "noticed");
+    let notices = told.map(|e| Failure::of(&e.detail["notice"])).collect();
     let mut chrome = Chrome::of(&actor, "jobs", headline(&job));
     chrome.reload_s = if found.job.finished_at.is_none() { RELOAD_S } else { 0 };
     html(&JobPage {
@@ -101,6 +105,7 @@ pub async fn page(
         started: found.job.started_at.map(show::when),
         finished: found.job.finished_at.map(show::when),
         took: took.unwrap_or_default(),
+        notices,
         timeline: timeline::entries(&found.job, found.timeline, &servers),
         steps: found.steps.into_iter().map(step).collect(),
         job,

@@ -161,6 +161,10 @@ fn entry(event: TimelineView, route: &Route) -> Entry {
             format!("{} was sent again{try_no}", route.step(&detail["step"])),
             "No worker had reported on it for a while.".to_owned(),
         ),
+        ("noticed", _) => {
+            bad = true;
+            ("Somebody should look at this".to_owned(), failure(&detail["notice"]))
+        }
         ("cancel_requested", _) => ("Cancel was asked for".to_owned(), by),
         ("express_requested", _) => ("Express was asked for".to_owned(), by),
         ("retry_requested", _) => ("Retry was asked for".to_owned(), by),
@@ -206,6 +210,10 @@ mod tests {
                     "The export on Server2 failed, try 8",
                     "cannot open it: songs/1.mp3. Look at dmesg.",
                 ),
+            ),
+            (
+                told("noticed", json!({"step": step("retire"), "notice": error})),
+                ("Somebody should look at this", "cannot open it: songs/1.mp3. Look at dmesg."),
             ),
             (
                 told("step_rescued", json!({"step": step("import"), "attempt": 1})),

@@ -2,9 +2,8 @@
 //! artist's tree is not touched.
 
 use super::Step;
-use crate::context::{Context, Outcome, Stop};
+use crate::context::{Context, Outcome};
 use tourbus_domain::{ArtistId, StepKind, StepResult};
-use tourbus_mediaroot::{Removal, remove_tree};
 use tourbus_protocol::Order;
 use tourbus_staging::Staging;
 use tourbus_telemetry::hold;
@@ -31,11 +30,7 @@ impl Step for AbandonExport {
         hold::point("abandon_export.thawed").await;
         let leftovers = ctx.empty_staging().await;
         let (root, stop) = (ctx.root.clone(), ctx.should_stop());
-        ctx.blocking(move || match remove_tree(&root.job(job), &stop)? {
-            Removal::Complete => Ok(()),
-            Removal::Stopped => Err(Stop::Interrupted),
-        })
-        .await?;
+        ctx.blocking(move || Ok(root.forget_job(job, &stop)?)).await?;
         Ok(StepResult::AbandonExport { leftovers })
     }
 }

@@ -33,12 +33,10 @@ impl Step for AbandonImport {
                 demote::demote(&root, &self.artist, job)?;
             }
             // The notes last: they tell a repetition what is left to do.
-            for leftover in [root.incoming(job), root.job(job)] {
-                if remove_tree(&leftover, &stop)? == Removal::Stopped {
-                    return Err(Stop::Interrupted);
-                }
+            if remove_tree(&root.incoming(job), &stop)? == Removal::Stopped {
+                return Err(Stop::Interrupted);
             }
-            Ok(())
+            Ok(root.forget_job(job, &stop)?)
         })
         .await?;
         Ok(StepResult::AbandonImport)

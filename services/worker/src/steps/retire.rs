@@ -9,9 +9,7 @@ use crate::{
 use chrono::{TimeDelta, Utc};
 use std::path::Path;
 use tourbus_domain::{ErrorClass, JobError, JobId, StepKind, StepResult};
-use tourbus_mediaroot::{
-    Beneath, Identity, MediaRoot, RETIRED_TREE, Retired, WalkedKind, remove_tree,
-};
+use tourbus_mediaroot::{Beneath, Identity, MediaRoot, RETIRED_TREE, Retired, WalkedKind};
 use tourbus_protocol::{ArtistRef, EventBody, Order, TreePath};
 use tourbus_staging::Staging;
 use tourbus_telemetry::hold;
@@ -38,9 +36,9 @@ fn written_late(root: &MediaRoot, job: JobId) -> Result<Option<TreePath>, Stop> 
     Ok(late.map(|w| w.path))
 }
 
-fn late(path: &TreePath, place: &Path) -> JobError {
+fn late(path: Option<&TreePath>, place: &Path) -> JobError {
     let kept = place.display();
-    JobError::new(
+    let error = JobError::new(
         ErrorClass::Permanent,
         "written_after_sync",
         "something other than Tourbus wrote to the artist's files after the final copy was taken; \
@@ -49,8 +47,11 @@ fn late(path: &TreePath, place: &Path) -> JobError {
             "The old copy is kept in {kept} until you delete that directory: compare it with the \
              new one, copy what is missing, and point the program that wrote at the new server"
         ),
-    )
-    .at(path.to_string())
+    );
+    match path {
+        Some(path) => error.at(path.to_string()),
+        None => error,
+    }
 }
 
 /// Parameters.
@@ -74,9 +75,15 @@ impl Step for Retire {
 
     async fn run<S: Staging>(self, ctx: Context<S>) -> Outcome {
         let (root, job) = (ctx.root.clone(), ctx.step.job_id);
-        // Its last act is to remove the job's notes. Without them it has been done, and the tree
-        // that is here now, if any, is that of an artist who has come back.
+        // Its last act is to forget the job's notes. Without them it has been done, and the tree
+        // that is here now, if any, is that of an artist who has come back. But the try that did it
+        // may have died before it told what it found.
         if !root.job(job).exists() {
+            let place = root.retired(job);
+            if root.is_kept(&place).map_err(|e| fault::from_root(&e))? {
+                let notice = late(None, &place);
+                ctx.events.emit(EventBody::Noticed { step: ctx.step, notice });
+            }
             return Ok(StepResult::Retire { leftovers: None });
         }
         ctx.stop_earlier().await?;
@@ -95,11 +102,7 @@ impl Step for Retire {
         .await?;
         let leftovers = ctx.empty_staging().await;
         let root = ctx.root.clone();
-        ctx.blocking(move || {
-            remove_tree(&root.job(job), &|| false)?;
-            Ok(())
-        })
-        .await?;
+        ctx.blocking(move || Ok(root.forget_job(job, &|| false)?)).await?;
         Ok(StepResult::Retire { leftovers })
     }
 }
@@ -123,6 +126,6 @@ impl Retire {
         root.retire(&place, &note)?;
         let Some(path) = written_late(root, job)? else { return Ok(None) };
         root.keep_retired(&place)?;
-        Ok(Some(late(&path, &place)))
+        Ok(Some(late(Some(&path), &place)))
     }
 }

@@ -33,6 +33,29 @@ fn a_freeze_is_one_jobs_and_ends_by_itself() {
 }
 
 #[test]
+fn what_a_killed_process_left_half_done_goes_and_is_taken_for_nothing() {
+    let (_dir, root) = media_root();
+    let (artist, job) = (ArtistId::new(), JobId::new());
+    // Killed between making the file and writing it.
+    let unwritten = atomic::temporary(&root.freeze(artist));
+    std::fs::write(&unwritten, b"").unwrap();
+    // Killed while it forgot a job.
+    std::fs::create_dir_all(root.job(job).join("segments/deep")).unwrap();
+    std::fs::write(root.job(job).join("segments/deep/1"), b"staged").unwrap();
+    root.forget_job(job, &|| true).unwrap();
+    assert!(!root.job(job).exists(), "half of the notes are worse than none");
+    let left = || std::fs::read_dir(root.jobs_all()).unwrap().count();
+    assert_eq!(left(), 1);
+    // Whoever writes now is not disturbed.
+    assert_eq!(root.clean(at(0), &|| false).unwrap(), Cleaned::default());
+    assert!(unwritten.exists());
+    assert_eq!(root.clean(at(2), &|| false).unwrap().half_done, 2);
+    assert!(!unwritten.exists());
+    assert_eq!(left(), 0);
+    root.forget_job(job, &|| false).unwrap();
+}
+
+#[test]
 fn public_names_belong_to_one_artist() {
     let (_dir, root) = media_root();
     let (one, two): (ArtistId, ArtistId) = (ArtistId::new(), ArtistId::new());
@@ -81,7 +104,7 @@ fn notes_go_when_nobody_needs_them() {
     root.take_freeze(artist, freeze, at(0)).unwrap();
     assert_eq!(root.clean(at(23), &|| false).unwrap(), Cleaned::default());
     let cleaned = root.clean(at(9 * 24), &|| false).unwrap();
-    assert_eq!(cleaned, Cleaned { retired: 0, fences: 1, jobs: 1, freezes: 1 });
+    assert_eq!(cleaned, Cleaned { retired: 0, fences: 1, jobs: 1, freezes: 1, half_done: 0 });
     assert!(root.job(running).exists() && root.fence_dir(running).exists());
     drop(held);
 }

@@ -78,7 +78,8 @@ impl Store {
 /// The default server, its row held: it is neither deleted nor drained before the commit.
 async fn default_server(conn: &mut PgConnection) -> Result<Option<ServerId>, StoreError> {
     let found: Option<Default> = sqlx::query_as(
-        "SELECT id, active AND NOT draining AND deleted_at IS NULL AS takes
+        "SELECT id, active AND NOT draining AND deleted_at IS NULL
+             AND (joined_at IS NOT NULL OR last_seen_at IS NOT NULL) AS takes
          FROM servers WHERE is_default FOR NO KEY UPDATE",
     )
     .fetch_optional(conn)

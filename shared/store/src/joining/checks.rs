@@ -183,7 +183,8 @@ impl Store {
     }
 
     /// Servers that the master should look at: wanted, never looked at, older than `every_s`, or
-    /// red and older than `red_every_s`.
+    /// red and older than `red_every_s`. Not before its agent has reported: what it listens with
+    /// is started at the same time.
     pub async fn servers_to_check(
         &self,
         every_s: u32,
@@ -195,7 +196,8 @@ impl Store {
              LEFT JOIN LATERAL (
                  SELECT count(*) AS n, min(checked_at) AS oldest, bool_or(state = 'red') AS red
                  FROM server_checks c WHERE c.server_id = s.id AND c.name = ANY($1)) c ON true
-             WHERE s.deleted_at IS NULL AND s.public_key IS NOT NULL AND (
+             WHERE s.deleted_at IS NULL AND s.public_key IS NOT NULL
+                 AND s.agent_seen_at IS NOT NULL AND (
                  c.n < $2 OR c.oldest < s.checks_wanted_at
                  OR c.oldest < now() - make_interval(secs => $3)
                  OR (c.red AND c.oldest < now() - make_interval(secs => $4)))

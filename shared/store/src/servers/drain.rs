@@ -220,8 +220,8 @@ async fn why_not(conn: &mut PgConnection, request: &DrainRequest) -> Changed<Ser
     if before.is_default {
         return Ok(Err(ServerError::Default));
     }
-    // An empty server needs nowhere to go to.
-    if before.artists > 0
+    // An empty server needs nowhere to go to; what is named must do even so.
+    if (before.artists > 0 || !request.targets.is_empty())
         && let Err(error) = look(conn, request).await?
     {
         return Ok(Err(error));

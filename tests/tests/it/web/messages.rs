@@ -252,10 +252,12 @@ async fn a_batch_says_how_it_ended_and_what_can_be_retried() {
     let (_, held) = web.api(&format!("/jobs/{}", jobs[3])).await;
     assert_eq!(held["retryable"], false, "another job holds the artist");
     web.api_post(&format!("/batches/{other}/cancel"), &Value::Null).await;
+    let all = json!({"include_cancelled": true});
+    let (_, early) = web.api_post(&format!("/batches/{other}/retry"), &all).await;
+    assert_eq!((&early["retried"], &early["undoing"]), (&json!(0), &json!(1)), "{early}");
 
     let (_, plain) = web.api_post(&format!("{path}/retry"), &json!({})).await;
     assert_eq!((&plain["retried"], &plain["refused"]), (&json!(1), &json!(0)), "{plain}");
-    let all = json!({"include_cancelled": true});
     let (_, all) = web.api_post(&format!("{path}/retry"), &all).await;
     assert_eq!((&all["retried"], &all["refused"]), (&json!(2), &json!(1)), "{all}");
     let answer =
