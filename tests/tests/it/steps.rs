@@ -138,6 +138,7 @@ async fn steps_that_die_are_taken_up_again() {
         let order = rig.retire_order();
         rig.run_dying(StepKind::Retire, 0, order, life).await;
         rig.assert_moved(&before).await;
+        assert_eq!(rig.heard.notices(), [""; 0], "nobody else wrote");
     }
 }
 
@@ -228,6 +229,20 @@ async fn repetitions_after_the_move_touch_nothing() {
     fs::write(rig.source_tree().join("back.mp3"), b"back").unwrap();
     rig.retire().await;
     assert!(rig.source_tree().join("back.mp3").exists());
+}
+
+/// The try that set the old copy aside may die before it tells what it found.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_late_is_told_by_a_repetition_too() {
+    let mut rig = Rig::new(mixed);
+    let manifest = rig.copy().await;
+    rig.promote(&manifest).await;
+    fs::write(rig.source_tree().join("late.mp3"), b"late").unwrap();
+    for times in 1..=2 {
+        rig.retire().await;
+        assert_eq!(rig.heard.notices(), vec!["written_after_sync"; times]);
+    }
+    assert!(rig.source.root.retired(rig.job).join("tree/late.mp3").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

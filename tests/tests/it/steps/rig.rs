@@ -46,6 +46,16 @@ impl Heard {
         });
         staged.collect()
     }
+
+    /// The codes of what somebody should look at, in order.
+    pub fn notices(&self) -> Vec<String> {
+        let told = self.0.lock().unwrap();
+        let noticed = told.iter().filter_map(|b| match b {
+            EventBody::Noticed { notice, .. } => Some(notice.code.clone()),
+            _ => None,
+        });
+        noticed.collect()
+    }
 }
 
 /// One server.
