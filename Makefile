@@ -10,8 +10,12 @@ TOURBUS := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/tourbus
 DATA_DIR := $(or $(TOURBUS_DATA_DIR),.data)
 # What follows `--` of the test runner: `make test TESTS='-E test(moves)'`.
 TESTS ?=
-# Which benchmarks: songs, small, huge, pages, media, front-door; all when empty.
+# Which benchmarks: songs, small, huge, pages, media, front-door, plays, lofi; all when empty.
 BENCH ?=
+
+# Which fuzz target, for how many seconds.
+FUZZ ?= inspect
+FUZZ_S ?= 600
 
 .PHONY: help
 help: ## Show this list
@@ -26,18 +30,26 @@ run: cargo ## Install what is missing, build, start the demo cluster in the fore
 .PHONY: test
 test: cargo nextest ## All tests, on a private stack of real parts
 	@compose/install.sh --tests
-	@cargo build -p tourbus
-	@cargo run -q -p tourbus-tests --bin stack -- cargo nextest run --workspace $(TESTS)
+	@cargo build --workspace --bins --tests
+	@$(TARGET_DIR)/debug/stack cargo nextest run --workspace $(TESTS)
 	@cargo test -q --workspace --doc
 
 .PHONY: bench
-bench: cargo ## Benchmarks against rclone and nginx: make bench BENCH='songs huge'
+bench: cargo ## Benchmarks against rclone, nginx, ffmpeg and lame: make bench BENCH='songs huge'
 	@compose/install.sh --bench
 	@$(if $(BENCH),$(if $(filter songs small huge,$(BENCH)),compose/garage.sh >/dev/null,true),compose/garage.sh >/dev/null)
 	@cargo build --release -p tourbus
 	@cargo build -p tourbus -p tourbus-tests --bins
 	@TOURBUS_BINARY=$(TARGET_DIR)/release/tourbus $(TARGET_DIR)/debug/stack \
 		$(TARGET_DIR)/debug/bench $(BENCH)
+
+.PHONY: fuzz
+fuzz: cargo ## Feed the song reader what nobody meant, led by coverage: make fuzz FUZZ=convert FUZZ_S=60
+	@command -v c++ >/dev/null || { echo "a C++ compiler is missing: libFuzzer is built with it" >&2; exit 1; }
+	@mkdir -p fuzz/work/$(FUZZ) fuzz/artifacts
+	@cd fuzz && env -u RUSTFLAGS cargo run --release --locked --bin $(FUZZ) -- \
+		work/$(FUZZ) corpus/inspect -dict=dict -artifact_prefix=artifacts/$(FUZZ)- -max_len=20000 \
+		-timeout=10 -rss_limit_mb=512 -max_total_time=$(FUZZ_S) -print_final_stats=1
 
 .PHONY: unit
 unit: cargo nextest ## The tests that need no servers

@@ -4,7 +4,7 @@
 #   compose/install.sh [--tests] [--bench]
 #
 #   --tests   also what `make test` needs: a browser and its driver
-#   --bench   also what `make bench` needs: rclone, nginx and wrk
+#   --bench   also what `make bench` needs: rclone, nginx, wrk, ffmpeg, lame, and music
 set -euo pipefail
 
 say() { printf 'install: %s\n' "$*" >&2; }
@@ -17,7 +17,7 @@ packages=(rabbitmq-server postgresql)
 for argument in "$@"; do
     case $argument in
         --tests) packages+=(chromium chromium-driver) ;;
-        --bench) packages+=(rclone nginx-light wrk) ;;
+        --bench) packages+=(rclone nginx-light wrk ffmpeg lame wesnoth-1.16-music) ;;
         -h | --help)
             sed -n '2,7s/^# \{0,1\}//p' "$0"
             exit 0

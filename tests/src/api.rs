@@ -24,6 +24,11 @@ impl Api {
         &self.base
     }
 
+    /// The token that it was made with.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// `GET /api/v1{path}`, as JSON.
     pub async fn get(&self, path: &str) -> Result<Value> {
         let request = self.http.get(format!("{}/api/v1{path}", self.base));

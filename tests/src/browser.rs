@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "support of tests: panics are reports")]
 
 use crate::wait;
-use fantoccini::{Client, ClientBuilder};
+use fantoccini::{Client, ClientBuilder, Locator, elements::Element, error::CmdError};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 use std::{
@@ -10,11 +10,14 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
 const START_MAX: Duration = Duration::from_secs(30);
+
+/// Longest wait for something on a page: a server may have to join for it.
+const PAGE_MAX: Duration = Duration::from_secs(120);
 
 /// A browser with a profile of its own; both processes die with this value.
 pub struct Browser {
@@ -74,6 +77,43 @@ impl Browser {
             .await
             .unwrap();
         Self { client, driver, _profile: profile }
+    }
+
+    /// The first element that matches, as soon as there is one.
+    pub async fn find(&self, css: &str) -> Element {
+        let found = self.client.wait().at_most(PAGE_MAX).for_element(Locator::Css(css)).await;
+        found.unwrap_or_else(|e| panic!("{css}: {e}"))
+    }
+
+    /// What `act` makes of the first element that matches. A page that is shown live may put
+    /// another in its place at any moment: then `act` is done with that one.
+    async fn with<T, F: Future<Output = Result<T, CmdError>>>(
+        &self,
+        css: &str,
+        act: impl Fn(Element) -> F,
+    ) -> T {
+        let deadline = Instant::now() + PAGE_MAX;
+        loop {
+            match act(self.find(css).await).await {
+                Err(e) if e.is_stale_element_reference() && Instant::now() < deadline => {}
+                done => return done.unwrap_or_else(|e| panic!("{css}: {e}")),
+            }
+        }
+    }
+
+    /// The text of the first element that matches.
+    pub async fn text(&self, css: &str) -> String {
+        self.with(css, |found| async move { found.text().await }).await
+    }
+
+    /// Clicks the first element that matches.
+    pub async fn click(&self, css: &str) {
+        self.with(css, |found| async move { found.click().await }).await;
+    }
+
+    /// Types into the first field that matches, behind what is there.
+    pub async fn fill(&self, css: &str, text: &str) {
+        self.find(css).await.send_keys(text).await.unwrap_or_else(|e| panic!("{css}: {e}"));
     }
 
     /// Keeps a picture of the page under `target/screenshots/`.

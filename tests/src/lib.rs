@@ -7,6 +7,8 @@ pub mod bench;
 pub mod browser;
 pub mod garage;
 pub mod slow;
+pub mod song;
 pub mod support;
 pub mod tree;
+pub mod tus;
 pub mod wait;

@@ -28,6 +28,7 @@ const QUICK: &str = "
 [coordinator]
 rescue_after_ms = 3000
 rescue_every_ms = 500
+sweep_every_s = 15
 [coordinator.moves]
 retry_base_ms = 100
 retry_max_ms = 2000
@@ -211,8 +212,13 @@ impl Cluster {
         std::os::unix::fs::symlink(artist.id.to_string(), link).unwrap();
         let on_disk = || directory_bytes(&root).unwrap();
         let bytes = claimed.unwrap_or_else(on_disk);
-        let song =
-            NewSong { title: "Song".into(), path: "songs/00.mp3".into(), bytes: 0, plays_total: 3 };
+        let song = NewSong {
+            title: "Song".into(),
+            path: "songs/00.mp3".into(),
+            bytes: 0,
+            plays_total: 3,
+            duration_ms: 0,
+        };
         let new = NewArtist {
             id: artist.id,
             slug: artist.slug.parse().unwrap(),
@@ -347,6 +353,14 @@ impl Cluster {
         self.endpoints.remove().await.unwrap();
     }
 
+    /// The same for a cluster with parts of its own.
+    pub async fn abandon_private(self) {
+        self.inner.stop().await.unwrap();
+        if let Some(infra) = self.infra {
+            infra.stop().await.unwrap();
+        }
+    }
+
     /// What should be on the broker, as far as files say it.
     pub fn topology_config(&self) -> tourbus_config::TopologyConfig {
         let web = self.inner.config_path("web").unwrap();
@@ -377,7 +391,7 @@ impl Cluster {
             Err(error) => found.push(format!("database: {error}")),
         }
         for server in self.inner.servers() {
-            for lane in ["export", "express", "import", "upkeep"] {
+            for lane in ["export", "express", "import", "lofi", "lofi-bulk", "upkeep"] {
                 let queue = format!("tourbus.lane.{}.{lane}", server.slug);
                 match self.queue_messages(&queue).await {
                     Ok(0) => {}

@@ -11,7 +11,7 @@ use std::{
     ffi::OsString,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tourbus_domain::{ServerId, Slug};
 use tourbus_mediaroot::MediaRoot;
@@ -20,6 +20,8 @@ use tourbus_supervisor::{ChildSpec, SupervisorError};
 
 /// Longest wait for a service to say that it is ready.
 const READY_MAX: Duration = Duration::from_mins(1);
+/// How often it is looked whether all servers have reported.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// A server of the cluster.
 #[derive(Debug, Clone)]
@@ -171,14 +173,20 @@ impl Cluster {
         tourbus: &Path,
         env: &[(String, OsString)],
     ) -> Result<(), LocalError> {
-        for process in &self.processes {
+        let start = |process: &Process| {
             let mut spec = ChildSpec::new(&process.name, tourbus)
                 .args([process.role, "--config"])
                 .args([&process.config]);
             spec.env = env.to_vec();
             self.supervisor.start(spec);
-        }
-        for process in &self.processes {
+        };
+        let began = Instant::now();
+        // Web last, with the agents, who report to it: once it says that it is ready, servers take
+        // artists.
+        let (web, others): (Vec<_>, Vec<_>) =
+            self.processes.iter().partition(|process| matches!(process.role, "web" | "agent"));
+        others.iter().copied().for_each(start);
+        for process in others {
             if self.in_quarantine(process) {
                 let text = "in quarantine: see the Servers page";
                 self.supervisor.say(&process.name, text);
@@ -186,7 +194,32 @@ impl Cluster {
             }
             self.ready(&process.name).await?;
         }
+        self.heard_of_all(began).await?;
+        web.iter().copied().for_each(start);
+        for process in web {
+            self.ready(&process.name).await?;
+        }
         Ok(())
+    }
+
+    /// Waits until the coordinator has heard of every server since `began`; not for ever: pages say
+    /// what is silent.
+    async fn heard_of_all(&self, began: Instant) -> Result<(), LocalError> {
+        loop {
+            let since = began.elapsed();
+            let rows = self.store.servers().await?;
+            let ours = |id| self.servers.iter().any(|s| s.id.0 == id);
+            let silent = rows
+                .iter()
+                .filter(|row| ours(row.id))
+                .find(|row| row.seen_age_s.is_none_or(|age| age > since.as_secs_f64()));
+            let Some(silent) = silent else { return Ok(()) };
+            if since > READY_MAX {
+                self.supervisor.say("tourbus", &format!("{} does not report", silent.name));
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Whether it is a worker of a server in quarantine: it runs, and is not ready until a person

@@ -149,6 +149,7 @@ impl Writer<'_> {
             "cluster": self.cluster(),
             "database": { "url": self.endpoints().database.url() },
             "management": self.management(),
+            "visitor_key": self.secrets.visitor_key(),
             "joining": {
                 "broker_address": self.endpoints().broker.address,
                 "master_public_keys": [self.secrets.public_key()?],
@@ -179,6 +180,7 @@ impl Writer<'_> {
             "media_root": self.media_root(server),
             "cluster": self.cluster(),
             "key_file": self.key_file(server),
+            "visitor_public_keys": [self.secrets.visitor_public_key()],
         })
     }
 

@@ -4,7 +4,7 @@ use crate::LocalError;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use std::{fmt, fs, path::Path};
-use tourbus_protocol::Signer;
+use tourbus_protocol::{Signer, visitor::VisitorKey};
 use tourbus_supervisor::files;
 
 /// Every secret that a stack needs. A second run finds them again, so data stays usable.
@@ -59,6 +59,18 @@ impl Secrets {
             admin_password: readable_password(),
             api_token: format!("tb_{}", random_hex(32)),
         }
+    }
+
+    /// Web's private key for visitors, hex. Made of the signing key, so that stacks from before it
+    /// have one too; nobody learns the one from the other.
+    pub fn visitor_key(&self) -> String {
+        let context = "tourbus 2026-11-24 visitor key of the local stack";
+        hex::encode(blake3::derive_key(context, self.signing_key.as_bytes()))
+    }
+
+    /// Its public half, hex: what media services are told.
+    pub fn visitor_public_key(&self) -> String {
+        VisitorKey::from_hex(&self.visitor_key()).map(|k| k.public_key_hex()).unwrap_or_default()
     }
 
     /// The public half of the signing key, hex: what workers pin.

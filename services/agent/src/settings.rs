@@ -73,6 +73,7 @@ mod tests {
             main_ca: None,
             broker: Some(BrokerPlace { address: text("amqp://rabbit.example"), ca: None }),
             master_public_keys: Vec::new(),
+            visitor_public_keys: Vec::new(),
             staging: StagingAccess {
                 endpoint: text("https://s3.example"),
                 ca: None,

@@ -1,5 +1,6 @@
 //! What workers tell: gathered, applied many in one transaction, then acknowledged.
 
+mod catalogues;
 mod heartbeats;
 mod parse;
 
@@ -44,7 +45,7 @@ impl Coordinator {
     async fn take(&self, batch: Vec<Delivery>, limiter: &mut VoidLimiter) {
         let (mut beats, mut told, mut places) = (Vec::new(), Vec::new(), Vec::new());
         let (mut others, mut refused) = (Vec::new(), Vec::new());
-        let (mut plays, mut played) = (Vec::new(), Vec::new());
+        let (mut plays, mut played, mut catalogues) = (Vec::new(), Vec::new(), Vec::new());
         for delivery in batch {
             match parse::event(&delivery) {
                 Ok(Parsed::Heartbeat(beat)) => {
@@ -59,6 +60,7 @@ impl Coordinator {
                     plays.push(one);
                     played.push(delivery);
                 }
+                Ok(Parsed::Catalogue(one)) => catalogues.push((one, delivery)),
                 Ok(Parsed::Checked) => others.push(delivery),
                 Err(why) => refused.push((delivery, why)),
             }
@@ -72,6 +74,7 @@ impl Coordinator {
             settle(&told, places, outcomes).await;
         }
         self.take_plays(&plays, played).await;
+        self.take_catalogues(catalogues).await;
     }
 
     /// Applies plays. What cannot be applied, because the process ends before the database is

@@ -13,6 +13,7 @@
 mod checks;
 mod error;
 mod events;
+mod follow;
 mod gauges;
 mod housekeeping;
 mod keyring;
@@ -108,6 +109,8 @@ impl Coordinator {
         tasks.spawn(async move { this.consume_events().await });
         let this = Arc::clone(self);
         tasks.spawn(async move { this.rescue().await });
+        let this = Arc::clone(self);
+        tasks.spawn(async move { this.follow().await });
         let this = Arc::clone(self);
         tasks.spawn(async move { this.sweep().await });
         let this = Arc::clone(self);

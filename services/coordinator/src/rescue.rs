@@ -5,7 +5,7 @@
 
 use crate::{Coordinator, CoordinatorError};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     time::{Duration, Instant},
 };
 use tourbus_domain::Input;
@@ -22,6 +22,8 @@ const EVENTS_BEHIND_MAX: u32 = 200;
 struct Flow {
     /// Since when heartbeats have been flowing without a gap.
     since: Option<Instant>,
+    /// Since when each lane that was asked for has been empty at every look.
+    empty: BTreeMap<String, Instant>,
 }
 
 impl Flow {
@@ -33,6 +35,22 @@ impl Flow {
             return false;
         }
         now.duration_since(*self.since.get_or_insert(now)) >= silence / 2
+    }
+
+    /// What is known of these lanes now: whether each is empty. Returns those that have been for half
+    /// of `silence`: what has just been taken from a lane is named by a heartbeat only a moment later.
+    fn long_empty(
+        &mut self,
+        lanes: &BTreeMap<String, bool>,
+        silence: Duration,
+        now: Instant,
+    ) -> BTreeSet<String> {
+        self.empty.retain(|lane, _| lanes.get(lane) == Some(&true));
+        for (lane, _) in lanes.iter().filter(|(_, empty)| **empty) {
+            self.empty.entry(lane.clone()).or_insert(now);
+        }
+        let long = |(_, since): &(&String, &Instant)| now.duration_since(**since) >= silence / 2;
+        self.empty.iter().filter(long).map(|(lane, _)| lane.clone()).collect()
     }
 }
 
@@ -64,7 +82,7 @@ impl Coordinator {
             return Ok(());
         }
         let suspects = self.store.suspects(silence, RESCUES_MAX).await?;
-        let lost = self.truly_lost(suspects).await;
+        let lost = self.truly_lost(suspects, flow, silence).await;
         if lost.is_empty() {
             return Ok(());
         }
@@ -80,29 +98,25 @@ impl Coordinator {
         Ok(())
     }
 
-    /// A try that was only sent may still stand on its lane: it is lost when the lane is empty.
-    async fn truly_lost(&self, suspects: Vec<Suspect>) -> Vec<Suspect> {
-        let mut depths: BTreeMap<String, bool> = BTreeMap::new();
-        let mut lost = Vec::new();
-        for suspect in suspects {
-            if suspect.running {
-                lost.push(suspect);
-                continue;
-            }
-            let queue = names::lane_queue(&suspect.server, suspect.lane);
-            let empty = if let Some(empty) = depths.get(&queue) {
-                *empty
-            } else {
+    /// A try that was only sent may still stand on its lane, or have been taken from it this moment: it
+    /// is lost when the lane has been empty for a while.
+    async fn truly_lost(
+        &self,
+        suspects: Vec<Suspect>,
+        flow: &mut Flow,
+        silence: Duration,
+    ) -> Vec<Suspect> {
+        let lane = |suspect: &Suspect| names::lane_queue(&suspect.server, suspect.lane);
+        let mut lanes: BTreeMap<String, bool> = BTreeMap::new();
+        for suspect in suspects.iter().filter(|s| !s.running) {
+            if let Entry::Vacant(place) = lanes.entry(lane(suspect)) {
                 // A lane that cannot be looked at is not known to be empty.
-                let empty = self.broker.depth(&queue).await.is_ok_and(|depth| depth == 0);
-                depths.insert(queue, empty);
-                empty
-            };
-            if empty {
-                lost.push(suspect);
+                let depth = self.broker.depth(place.key()).await;
+                place.insert(depth.is_ok_and(|depth| depth == 0));
             }
         }
-        lost
+        let empty = flow.long_empty(&lanes, silence, Instant::now());
+        suspects.into_iter().filter(|s| s.running || empty.contains(&lane(s))).collect()
     }
 }
 
@@ -117,6 +131,21 @@ fn rescue(suspect: &Suspect) -> Told {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lane_counts_as_empty_when_it_has_been_for_a_while() {
+        let mut flow = Flow::default();
+        let (silence, start, s) = (Duration::from_mins(1), Instant::now(), Duration::from_secs);
+        let mut look = |lanes: &[(&str, bool)], after| {
+            let lanes = lanes.iter().map(|(lane, empty)| ((*lane).to_owned(), *empty)).collect();
+            flow.long_empty(&lanes, silence, start + s(after)).into_iter().collect::<Vec<_>>()
+        };
+        assert!(look(&[("a", true), ("b", true)], 0).is_empty());
+        assert!(look(&[("a", true), ("b", false)], 20).is_empty());
+        assert_eq!(look(&[("a", true), ("b", true)], 30), ["a"]);
+        assert_eq!(look(&[("b", true)], 49), Vec::<String>::new(), "a was not looked at");
+        assert_eq!(look(&[("a", true), ("b", true)], 60), ["b"]);
+    }
 
     #[test]
     fn silence_means_nothing_until_heartbeats_have_flowed_for_a_while() {

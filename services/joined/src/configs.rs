@@ -135,6 +135,7 @@ fn media(home: &Home, joined: &Joined, settings: &Settings) -> Value {
         "media_root": joined.media_root,
         "key_file": home.key_file(),
         "cluster": { "main_domain": settings.main_domain, "main_url": settings.main_url },
+        "visitor_public_keys": settings.visitor_public_keys,
         "allow_unencrypted": joined.allow_unencrypted,
     });
     if let Some(tls) = &joined.tls {
@@ -199,6 +200,7 @@ mod tests {
             main_ca: None,
             broker: None,
             master_public_keys: vec![text("00")],
+            visitor_public_keys: Vec::new(),
             staging: StagingAccess {
                 endpoint: text("http://127.0.0.1:4"),
                 ca: None,

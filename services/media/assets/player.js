@@ -12,6 +12,7 @@ const songs = [...list.querySelectorAll("li")].map((row) => {
     title: row.querySelector("h2").textContent,
     button: row.querySelector("button"),
     length: row.querySelector(".length"),
+    wave: row.querySelector(".wave"),
   };
 });
 const bar = document.getElementById("player");
@@ -51,6 +52,8 @@ function showTime() {
   length.textContent = time(whole);
   seek.max = Number.isFinite(whole) ? whole : 0;
   if (!seeking) seek.value = audio.currentTime;
+  const heard = whole > 0 ? (100 * audio.currentTime) / whole : 0;
+  songs[current]?.wave?.style.setProperty("--heard", `${heard.toFixed(2)}%`);
   seek.setAttribute("aria-valuetext", `${time(audio.currentTime)} of ${time(whole)}`);
 }
 
@@ -163,7 +166,12 @@ songs.forEach(({ row, button }, n) => {
   button.hidden = false;
   row.addEventListener("click", (e) => {
     if (e.target.closest("a")) return;
-    if (n === current) toggle();
+    const wave = e.target.closest(".wave");
+    if (wave && n === current && Number.isFinite(audio.duration)) {
+      const box = wave.getBoundingClientRect();
+      audio.currentTime = ((e.clientX - box.left) / box.width) * audio.duration;
+      if (!wanted) play();
+    } else if (n === current) toggle();
     else choose(n);
   });
 });

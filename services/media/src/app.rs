@@ -5,18 +5,22 @@ use crate::{
     body::Pool,
     counters::Counters,
     file,
+    hifi::Words,
     identity::Identity,
     page,
     plays::Plays,
     request_path::{self, Asked},
+    workshop::{self, Inspector, Turns},
 };
 use axum::{Router, body::Body};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, path::PathBuf, sync::Arc};
 use tourbus_config::{MediaConfig, Network};
+use tourbus_domain::Slug;
 use tourbus_http::forwarded::{self, FORWARDED};
 use tourbus_mediaroot::MediaRoot;
+use tourbus_protocol::visitor::VisitorKeys;
 use tower::ServiceExt as _;
 
 /// What every request needs.
@@ -27,6 +31,18 @@ pub(crate) struct App {
     pub(crate) main_url: String,
     /// The content security policy of pages.
     pub(crate) page_policy: HeaderValue,
+    /// Which server this is.
+    pub(crate) server: Slug,
+    /// The origin of the master's pages.
+    pub(crate) main_origin: HeaderValue,
+    /// Whose word is taken for who somebody is.
+    pub(crate) visitors: VisitorKeys,
+    /// Whose turn it is at an upload.
+    pub(crate) turns: Turns,
+    /// Looks at what was uploaded.
+    pub(crate) inspector: Inspector,
+    /// What artists say of their originals.
+    pub(crate) words: Words,
     /// What is counted.
     pub(crate) counters: Arc<Counters>,
     /// Buffers of streams.
@@ -45,10 +61,19 @@ impl App {
         others: Router,
         plays: Option<Arc<Plays>>,
     ) -> Result<Self, MediaError> {
+        let visitors = VisitorKeys::from_hex(&config.visitor_public_keys)
+            .map_err(|e| MediaError::VisitorKey(e.to_string()))?;
+        let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("tourbus"));
         Ok(Self {
+            server: config.server.clone(),
+            main_origin: page::origin(&config.cluster.main_url)?,
+            visitors,
+            turns: Turns::default(),
+            words: Words::default(),
+            inspector: Inspector::new(config.inspector.clone().unwrap_or(program)),
             root: MediaRoot::new(&config.media_root),
             main_url: config.cluster.main_url.clone(),
-            page_policy: page::policy(&config.cluster.main_domain)?,
+            page_policy: page::policy(&config.cluster)?,
             counters: Arc::new(Counters::new()),
             pool: Arc::default(),
             plays,
@@ -67,11 +92,17 @@ impl App {
         let path = request.uri().path();
         let ours = path.strip_prefix("/artists/").map(request_path::parse);
         let get = matches!(*request.method(), Method::GET | Method::HEAD);
+        if let Some(Asked::Workshop(slug, place)) = ours {
+            let response = workshop::answer(self, request, slug, place).await;
+            self.counters.answered(response.status());
+            return response;
+        }
         let response = match ours {
             Some(_) if !get => not_allowed(),
             Some(Asked::File(slug, path)) => file::answer(self, &request, peer, slug, path).await,
             Some(Asked::Page(slug)) => page::answer(self, &request, slug).await,
-            Some(Asked::Nothing) => page::not_found(self),
+            // Answered above.
+            Some(Asked::Workshop(..) | Asked::Nothing) => page::not_found(self),
             Some(Asked::Malformed) => answer::sentence(
                 StatusCode::BAD_REQUEST,
                 "This is not a path of an artist's files.\n",
@@ -81,6 +112,7 @@ impl App {
                 "/.well-known/tourbus" if get => self.identity.answer(request.uri().query()),
                 page::STYLE_PATH if get => page::style(),
                 page::PLAYER_PATH if get => page::player(),
+                page::VISITOR_PATH if get => page::visitor(),
                 page::ICON_PATH if get => page::icon(),
                 _ => self.other(request).await,
             },

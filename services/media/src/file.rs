@@ -5,7 +5,7 @@ use crate::{
     app::App,
     body::FileBody,
     conditions::{self, Validators, Verdict},
-    kind,
+    hifi, kind,
     plays::Meter,
     range::Range,
 };
@@ -15,7 +15,10 @@ use hyper::body::Incoming;
 use std::{io, net::IpAddr, sync::Arc};
 use tourbus_domain::Slug;
 use tourbus_mediaroot::serve::{Found, OpenFile, Patience};
-use tourbus_protocol::TreePath;
+use tourbus_protocol::{
+    TreePath,
+    page::{lofi_of, song_of_lofi},
+};
 
 /// Where songs are in an artist's tree.
 const SONGS: &[u8] = b"songs/";
@@ -35,26 +38,45 @@ pub(crate) async fn answer(
     slug: Slug,
     path: TreePath,
 ) -> Response<Body> {
-    match open(app, &slug, &path).await {
-        Ok(Found::File(file)) => send(app, request, peer, file, &path),
-        Ok(Found::Moved(home)) => answer::moved(&home, request.uri()),
-        Ok(Found::NoFile) => {
+    let lofi = lofi_of(&path);
+    match open(app, &slug, &path, lofi.as_ref()).await {
+        Ok((Found::File(file), false)) => send(app, request, peer, file, &path),
+        Ok((Found::File(file), true)) => match hifi::may_have(app, &slug).await {
+            Ok(true) => send(app, request, peer, file, &path),
+            Ok(false) => answer::sentence(
+                StatusCode::FORBIDDEN,
+                "The artist offers this song to hear, not to download.\n",
+            ),
+            Err(error) => failed(&error, &slug, &path),
+        },
+        Ok((Found::Moved(home), _)) => answer::moved(&home, request.uri()),
+        Ok((Found::NoFile, _)) => {
             answer::sentence(StatusCode::NOT_FOUND, "The artist has no file of this name.\n")
         }
-        Ok(Found::NoArtist) => {
+        Ok((Found::NoArtist, _)) => {
             answer::sentence(StatusCode::NOT_FOUND, "No artist of this name is on this server.\n")
         }
         Err(error) => failed(&error, &slug, &path),
     }
 }
 
-async fn open(app: &Arc<App>, slug: &Slug, path: &TreePath) -> io::Result<Found> {
-    match app.root.open(slug, path, Patience::Cached) {
+/// Finds a file of an artist, from the kernel's memory if it can be; and whether there is another
+/// one beside it.
+pub(crate) async fn open(
+    app: &Arc<App>,
+    slug: &Slug,
+    path: &TreePath,
+    beside: Option<&TreePath>,
+) -> io::Result<(Found, bool)> {
+    match app.root.open_beside(slug, path, beside, Patience::Cached) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             let (app, slug, path) = (Arc::clone(app), slug.clone(), path.clone());
-            tokio::task::spawn_blocking(move || app.root.open(&slug, &path, Patience::Disk))
-                .await
-                .map_err(io::Error::other)?
+            let beside = beside.cloned();
+            tokio::task::spawn_blocking(move || {
+                app.root.open_beside(&slug, &path, beside.as_ref(), Patience::Disk)
+            })
+            .await
+            .map_err(io::Error::other)?
         }
         found => found,
     }
@@ -130,13 +152,16 @@ fn meter(
     path: &TreePath,
 ) -> Option<Meter> {
     let plays = app.plays.as_ref()?;
-    let name = path.as_bytes().strip_prefix(SONGS)?;
+    // A LOFI that is heard is a play of its song.
+    let lofi = song_of_lofi(path);
+    let song = lofi.as_ref().unwrap_or(path);
+    let name = song.as_bytes().strip_prefix(SONGS)?;
     if !kind::is_audio(kind::media_type(name)) {
         return None;
     }
     let agent = headers.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
     let listener = (app.client(headers, peer), agent);
-    Some(plays.meter(listener, file.artist, path.clone(), file.bytes))
+    Some(plays.meter(listener, file.artist, song.clone(), file.bytes))
 }
 
 /// What a 200, a 206 and a 304 have in common.

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `/artists/{slug}` | the artist's page |
 //! | `/artists/{slug}/media/{path}` | a file of the artist's tree, whole or a range of it |
+//! | `/artists/{slug}/uploads…`, `/artists/{slug}/workshop…` | the artist's own changes |
 //! | `/.well-known/tourbus?nonce=…` | which server this is, and a proof of it |
 //! | `/healthz`, `/readyz`, `/metrics` | as on every process |
 //!
@@ -22,6 +23,7 @@ mod body;
 mod conditions;
 mod counters;
 mod file;
+mod hifi;
 mod identity;
 mod kind;
 mod page;
@@ -31,6 +33,8 @@ mod request_path;
 mod server;
 mod stall;
 mod watch;
+mod waveform;
+mod workshop;
 
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
@@ -40,6 +44,7 @@ use tourbus_telemetry::Health;
 use tourbus_tls::TlsError;
 
 pub use server::serve;
+pub use workshop::Inspected;
 
 /// Why the media service could not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +71,9 @@ pub enum MediaError {
         /// Why not.
         message: String,
     },
+    /// A public key for visitors is none.
+    #[error("visitor_public_keys: {0}")]
+    VisitorKey(String),
     /// The main URL or domain cannot stand in a header.
     #[error("cluster.{key} cannot stand in an HTTP header: {value:?}")]
     Cluster {

@@ -1,15 +1,24 @@
 //! An artist's page.
 
-use crate::{MediaError, answer, app::App, file, kind};
+use crate::{MediaError, answer, app::App, file, waveform};
 use askama::Template;
 use axum::body::Body;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use chrono::Utc;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-use std::{io, os::unix::ffi::OsStrExt as _, sync::Arc};
-use tourbus_domain::Slug;
-use tourbus_mediaroot::serve::{Patience, Place, Tree};
-use tourbus_protocol::{TreePath, page::About};
+use std::{io, sync::Arc};
+use tourbus_config::ClusterConfig;
+use tourbus_domain::{ArtistId, Slug};
+use tourbus_mediaroot::{
+    Beneath, Unreadable,
+    serve::{Patience, Place},
+};
+use tourbus_protocol::{
+    TreePath,
+    page::{About, IMAGES_DIR, lofi_of},
+    visitor::{VISITOR_COOKIE, Visitor},
+};
 
 /// Where the style sheet is.
 pub(crate) const STYLE_PATH: &str = "/assets/artist.css";
@@ -17,10 +26,12 @@ pub(crate) const STYLE_PATH: &str = "/assets/artist.css";
 pub(crate) const ICON_PATH: &str = "/assets/artist-icon.svg";
 /// Where the player is.
 pub(crate) const PLAYER_PATH: &str = "/assets/player.js";
+/// Where the script is that knows who is signed in.
+pub(crate) const VISITOR_PATH: &str = "/assets/visitor.js";
 /// Songs shown at most.
 const SONGS_MAX: usize = 500;
-/// Largest `artist.json` that is read, in bytes.
-const ABOUT_BYTES_MAX: usize = 64 << 10;
+/// Songs whose waveform is drawn at most: the others are small and in a long list.
+const WAVEFORMS_MAX: usize = 100;
 /// Names that a cover may have.
 const COVERS: [&str; 4] = ["cover.svg", "cover.png", "cover.jpg", "cover.webp"];
 /// What stays readable in a URL's path.
@@ -28,7 +39,16 @@ const PATH_PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(
 
 struct Song {
     title: String,
+    /// What is heard: the LOFI if there is one.
     url: String,
+    /// The original.
+    original: String,
+    /// `3:05`; empty when it is not known.
+    length: String,
+    /// A path in a box of 200 to 32; empty when there is none.
+    wave: String,
+    /// Whether the original may be downloaded.
+    download: bool,
 }
 
 #[derive(Template)]
@@ -39,6 +59,10 @@ struct ArtistPage<'a> {
     cover: Option<String>,
     songs: Vec<Song>,
     main_url: &'a str,
+    slug: &'a str,
+    visitor: Option<&'a Visitor>,
+    /// Whether the page is the visitor's own.
+    own: bool,
 }
 
 #[derive(Template)]
@@ -47,15 +71,32 @@ struct NotFoundPage<'a> {
     main_url: &'a str,
 }
 
+/// The origin of the master's pages: scheme, host and port.
+pub(crate) fn origin(main_url: &str) -> Result<HeaderValue, MediaError> {
+    let bad = || MediaError::Cluster { key: "main_url", value: main_url.to_owned() };
+    let (scheme, rest) = main_url.split_once("://").ok_or_else(bad)?;
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let plain = host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
+    if host.is_empty() || !plain || !matches!(scheme, "http" | "https") {
+        return Err(bad());
+    }
+    HeaderValue::from_str(&format!("{scheme}://{host}")).map_err(|_| bad())
+}
+
 /// The policy of our own pages. Songs may come from any server of the cluster: when the artist
-/// moves while the page is open, its players are sent to the new home.
-pub(crate) fn policy(main_domain: &str) -> Result<HeaderValue, MediaError> {
+/// moves while the page is open, its players are sent to the new home. The master is asked who is
+/// signed in.
+pub(crate) fn policy(cluster: &ClusterConfig) -> Result<HeaderValue, MediaError> {
+    let main_domain = &cluster.main_domain;
+    let main = origin(&cluster.main_url)?;
+    let main = main.to_str().unwrap_or_default();
     let policy = format!(
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' {main_domain}:* *.{main_domain}:*; \
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src {main}; \
+         img-src 'self' {main_domain}:* *.{main_domain}:*; \
          media-src 'self' {main_domain}:* *.{main_domain}:*; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'"
+         form-action {main}; frame-ancestors 'none'"
     );
-    let bad = || MediaError::Cluster { key: "main_domain", value: main_domain.to_owned() };
+    let bad = || MediaError::Cluster { key: "main_domain", value: main_domain.clone() };
     let plain = main_domain.bytes().all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b));
     if !plain || main_domain.is_empty() {
         return Err(bad());
@@ -70,7 +111,8 @@ pub(crate) async fn answer(
     slug: Slug,
 ) -> Response<Body> {
     let (worker, whose) = (Arc::clone(app), slug.clone());
-    let made = tokio::task::spawn_blocking(move || make(&worker, &whose)).await;
+    let visitor = visitor_of(app, request.headers());
+    let made = tokio::task::spawn_blocking(move || make(&worker, &whose, visitor.as_ref())).await;
     match made.map_err(io::Error::other).and_then(|m| m) {
         Ok(Made::Page(html)) => respond(app, StatusCode::OK, html),
         Ok(Made::Moved(home)) => answer::moved(&home, request.uri()),
@@ -95,6 +137,19 @@ pub(crate) fn style() -> Response<Body> {
 /// The player.
 pub(crate) fn player() -> Response<Body> {
     asset("text/javascript; charset=utf-8", include_str!("../assets/player.js"))
+}
+
+/// The script that knows who is signed in.
+pub(crate) fn visitor() -> Response<Body> {
+    asset("text/javascript; charset=utf-8", include_str!("../assets/visitor.js"))
+}
+
+/// Who looks, as the master has told the browser within the last minute.
+fn visitor_of(app: &App, headers: &HeaderMap) -> Option<Visitor> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok());
+    let pairs = cookies.flat_map(|v| v.split(';')).map(str::trim);
+    let mut texts = pairs.filter_map(|p| p.strip_prefix(VISITOR_COOKIE)?.strip_prefix('='));
+    texts.find_map(|text| app.visitors.believe(text, Utc::now()).ok())
 }
 
 /// The icon.
@@ -127,64 +182,95 @@ enum Made {
     Nowhere,
 }
 
-fn make(app: &App, slug: &Slug) -> io::Result<Made> {
+fn make(app: &App, slug: &Slug, visitor: Option<&Visitor>) -> io::Result<Made> {
     let tree = match app.root.find(slug, Patience::Disk)? {
         Place::Here(tree) => tree,
         Place::Moved(home) => return Ok(Made::Moved(home)),
         Place::Nowhere => return Ok(Made::Nowhere),
     };
+    let artist = tree.artist;
+    let tree = tree.beneath()?;
     let about = about(&tree)?;
     let name = if about.name.trim().is_empty() { slug.as_str() } else { about.name.trim() };
     let page = ArtistPage {
         name,
         text: &about.text,
-        cover: cover(&tree, slug)?,
-        songs: songs(&tree, slug)?,
+        cover: cover(&tree, slug, &about)?,
+        songs: songs(&tree, artist, slug, &about)?,
         main_url: &app.main_url,
+        slug: slug.as_str(),
+        visitor,
+        own: visitor.is_some_and(|v| v.artists.contains(slug)),
     };
     page.render().map(Made::Page).map_err(io::Error::other)
 }
 
 /// An `artist.json` that is missing, too big or broken costs the artist the words, not the page.
-fn about(tree: &Tree) -> io::Result<About> {
-    let Ok(path) = TreePath::new(About::FILE.as_bytes()) else { return Ok(About::default()) };
-    let Some(file) = tree.open(&path, Patience::Disk)? else { return Ok(About::default()) };
-    let mut bytes = Vec::with_capacity(ABOUT_BYTES_MAX);
-    rustix::io::read(&file.fd, rustix::buffer::spare_capacity(&mut bytes))?;
-    Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+fn about(tree: &Beneath) -> io::Result<About> {
+    match tourbus_mediaroot::about(tree) {
+        Ok(about) => Ok(about),
+        Err(Unreadable::Root(error)) if error.source.kind() != io::ErrorKind::FileTooLarge => {
+            Err(error.source)
+        }
+        Err(error) => {
+            tracing::warn!(%error, tree = %tree.path().display(), "media.page_without_words");
+            Ok(About::default())
+        }
+    }
 }
 
-fn cover(tree: &Tree, slug: &Slug) -> io::Result<Option<String>> {
-    let Ok(dir) = TreePath::new(&b"images"[..]) else { return Ok(None) };
-    let names = tree.names(&dir, SONGS_MAX)?.unwrap_or_default();
-    let cover = COVERS.iter().find(|c| names.iter().any(|n| n == **c));
-    Ok(cover.map(|name| media_url(slug, "images", name.as_bytes())))
+fn cover(tree: &Beneath, slug: &Slug, about: &About) -> io::Result<Option<String>> {
+    let there = |path: &TreePath| tree.size(path).map(|s| s.is_some()).map_err(|e| e.source);
+    if let Some(path) = &about.cover
+        && there(path)?
+    {
+        return Ok(Some(media_url(slug, path)));
+    }
+    for name in COVERS {
+        let path = TreePath::known(format!("{IMAGES_DIR}/{name}"));
+        if there(&path)? {
+            return Ok(Some(media_url(slug, &path)));
+        }
+    }
+    Ok(None)
 }
 
-fn songs(tree: &Tree, slug: &Slug) -> io::Result<Vec<Song>> {
-    let Ok(dir) = TreePath::new(&b"songs"[..]) else { return Ok(Vec::new()) };
-    let names = tree.names(&dir, SONGS_MAX)?.unwrap_or_default();
-    let names = names.iter().map(|n| n.as_bytes());
-    let audible = names.filter(|n| !n.starts_with(b".") && kind::is_audio(kind::media_type(n)));
-    Ok(audible.map(|n| Song { title: title(n), url: media_url(slug, "songs", n) }).collect())
-}
-
-fn media_url(slug: &Slug, dir: &str, name: &[u8]) -> String {
-    format!("/artists/{slug}/media/{dir}/{}", percent_encode(name, PATH_PART))
-}
-
-/// `01-river-of-glass.wav` → `River of glass`.
-fn title(name: &[u8]) -> String {
-    let name = String::from_utf8_lossy(name);
-    let stem = name.rsplit_once('.').map_or(&*name, |(stem, _)| stem);
-    let words = match stem.split_once(['-', '_', ' ']) {
-        Some((number, rest)) if number.bytes().all(|b| b.is_ascii_digit()) => rest,
-        _ => stem,
+fn songs(tree: &Beneath, artist: ArtistId, slug: &Slug, about: &About) -> io::Result<Vec<Song>> {
+    let songs = tourbus_mediaroot::songs(tree, artist, about).map_err(|e| e.source)?;
+    let shown = songs.into_iter().filter(|s| !s.awaits_lofi).take(SONGS_MAX).enumerate();
+    let heard = |path: &TreePath| {
+        let lofi = lofi_of(path).filter(|lofi| tree.size(lofi).is_ok_and(|size| size.is_some()));
+        media_url(slug, lofi.as_ref().unwrap_or(path))
     };
-    let mut letters = words.trim().chars().map(|c| if matches!(c, '-' | '_') { ' ' } else { c });
-    let first = letters.next().map(char::to_uppercase);
-    let title: String = first.into_iter().flatten().chain(letters).collect();
-    if title.is_empty() { stem.to_owned() } else { title }
+    let song = |(n, song): (usize, tourbus_protocol::page::Song)| Song {
+        wave: song
+            .waveform
+            .filter(|_| n < WAVEFORMS_MAX)
+            .and_then(|path| waveform::drawn(tree, &path))
+            .unwrap_or_default(),
+        length: length(song.duration_ms),
+        url: heard(&song.path),
+        original: media_url(slug, &song.path),
+        title: song.title,
+        download: about.downloads,
+    };
+    Ok(shown.map(song).collect())
+}
+
+/// `3:05`, `1:02:03`.
+fn length(duration_ms: u64) -> String {
+    let s = (duration_ms + 500) / 1000;
+    match (s / 3600, s / 60 % 60, s % 60) {
+        _ if duration_ms == 0 => String::new(),
+        (0, minutes, s) => format!("{minutes}:{s:02}"),
+        (hours, minutes, s) => format!("{hours}:{minutes:02}:{s:02}"),
+    }
+}
+
+fn media_url(slug: &Slug, path: &TreePath) -> String {
+    let parts = path.as_bytes().split(|b| *b == b'/');
+    let parts: Vec<String> = parts.map(|p| percent_encode(p, PATH_PART).to_string()).collect();
+    format!("/artists/{slug}/media/{}", parts.join("/"))
 }
 
 #[cfg(test)]
@@ -192,24 +278,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn titles_come_from_file_names() {
-        for (name, want) in [
-            ("01-river-of-glass.wav", "River of glass"),
-            ("river.mp3", "River"),
-            ("1999.mp3", "1999"),
-            ("02-.mp3", "02-"),
-            ("99 red.mp3", "Red"),
-            ("été_noir.mp3", "Été noir"),
-        ] {
-            assert_eq!(title(name.as_bytes()), want);
+    fn lengths_are_as_players_show_them() {
+        for (ms, want) in
+            [(0, ""), (499, "0:00"), (59_600, "1:00"), (185_000, "3:05"), (3_723_000, "1:02:03")]
+        {
+            assert_eq!(length(ms), want);
         }
     }
 
     #[test]
     fn a_domain_cannot_widen_the_policy() {
-        assert!(policy("tourbus.localhost").is_ok());
+        let policy = |main_domain: &str, main_url: &str| {
+            let (main_domain, main_url) = (main_domain.to_owned(), main_url.to_owned());
+            policy(&ClusterConfig { main_domain, main_url })
+        };
+        let good = policy("tourbus.localhost", "http://tourbus.localhost:8080").unwrap();
+        assert!(good.to_str().unwrap().contains("connect-src http://tourbus.localhost:8080;"));
         for bad in ["", "a; script-src *", "a b", "a\r\n"] {
-            assert!(policy(bad).is_err(), "{bad:?} was taken");
+            assert!(policy(bad, "http://a").is_err(), "{bad:?} was taken");
+            assert!(policy("a", &format!("http://{bad}")).is_err(), "{bad:?} was taken");
         }
     }
 }

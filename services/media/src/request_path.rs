@@ -1,8 +1,12 @@
 //! The path of a request: which artist, which file. From the raw bytes of the URI: file names
 //! are whatever the file system allows, UTF-8 or not.
 
+use crate::workshop::Place;
 use tourbus_domain::Slug;
-use tourbus_protocol::TreePath;
+use tourbus_protocol::{
+    TreePath,
+    page::{ARCHIVE_DIR, IMPORT_DIR},
+};
 
 /// What a path under `/artists/` asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,6 +15,8 @@ pub(crate) enum Asked {
     Page(Slug),
     /// A file of the artist's tree.
     File(Slug, TreePath),
+    /// Something of the artist's workshop.
+    Workshop(Slug, Place),
     /// Nothing that can exist: a bad slug, a hidden name, an empty component, another route.
     Nothing,
     /// Not a path at all: a broken escape, `..`, NUL, a hidden slash.
@@ -24,8 +30,22 @@ pub(crate) fn parse(rest: &str) -> Asked {
     if below.is_empty() {
         return Asked::Page(slug);
     }
-    let Some(raw) = below.strip_prefix("media/") else { return Asked::Nothing };
-    file(slug, raw)
+    if let Some(raw) = below.strip_prefix("media/") {
+        return file(slug, raw);
+    }
+    workshop(below).map_or(Asked::Nothing, |place| Asked::Workshop(slug, place))
+}
+
+fn workshop(below: &str) -> Option<Place> {
+    let mut parts = below.trim_end_matches('/').split('/');
+    match (parts.next()?, parts.next()) {
+        ("uploads", None) => Some(Place::Uploads),
+        ("uploads", Some(id)) if parts.next().is_none() => id.parse().ok().map(Place::Upload),
+        ("workshop", first) => {
+            Some(Place::Workshop(first.into_iter().chain(parts).map(str::to_owned).collect()))
+        }
+        _ => None,
+    }
 }
 
 fn file(slug: Slug, raw: &str) -> Asked {
@@ -45,6 +65,11 @@ fn file(slug: Slug, raw: &str) -> Asked {
         if part.is_empty() || part.starts_with(b".") {
             return Asked::Nothing;
         }
+    }
+    // What was taken over or dropped here, and nobody has looked at: not for listeners.
+    let top = path.split(|b| *b == b'/').next().unwrap_or_default();
+    if [ARCHIVE_DIR, IMPORT_DIR].iter().any(|dir| dir.as_bytes() == top) {
+        return Asked::Nothing;
     }
     TreePath::new(path).map_or(Asked::Malformed, |path| Asked::File(slug, path))
 }
@@ -99,6 +124,10 @@ mod tests {
             "a/media//etc",
             "a/media/x/",
             "a/media/%2eenv",
+            "a/media/archive/config.php",
+            "a/media/%61rchive/x",
+            "a/media/import/new.mp3",
+            "a/media/import",
             "a/other",
             "A",
             "",

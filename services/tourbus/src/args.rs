@@ -13,6 +13,8 @@ use tourbus_store::Role;
 pub const PASSWORD: &str = "TOURBUS_ACCOUNT_PASSWORD";
 /// The enrolment token of `tourbus join`.
 pub const TOKEN: &str = "TOURBUS_TOKEN";
+/// The token of `tourbus adopt`.
+pub const ADOPT_TOKEN: &str = "TOURBUS_API_TOKEN";
 /// Where a joined server is kept.
 const SERVER_DIR: &str = "/var/lib/tourbus";
 /// The token of `tourbus account ensure`.
@@ -58,6 +60,15 @@ pub enum Command {
     /// List or rotate the master's keys
     #[command(subcommand)]
     Keys(Keys),
+    /// Take over an existing community's artists, on the server where their files are
+    Adopt(Adopt),
+    /// Make the small version of one song; needs no cluster
+    Lofi(Lofi),
+    /// Look at the song on standard input, and say in JSON what it is; as the media service does
+    Inspect,
+    /// Make the small version of the song on standard input; as the worker does
+    #[command(hide = true)]
+    Convert(Convert),
     #[command(flatten)]
     Service(Service),
 }
@@ -75,6 +86,63 @@ pub struct RunServer {
     /// Where everything of the server is kept
     #[arg(long, value_name = "DIR", default_value = SERVER_DIR)]
     pub dir: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Convert {
+    /// The profile, in JSON
+    #[arg(long)]
+    pub profile: String,
+    /// How far it gives way to other processes: 0 not at all, 19 to all of them
+    #[arg(long, default_value_t = 0)]
+    pub nice: i32,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Lofi {
+    /// The song: MP3, WAV, FLAC, Ogg Vorbis or M4A (AAC)
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// The small version; replaced if it is there
+    #[arg(value_name = "OUT")]
+    pub output: PathBuf,
+    /// classic (32 kbit/s mono), standard (64 kbit/s), preview (60 s), or a JSON file
+    #[arg(long, value_name = "P", default_value = "standard")]
+    pub profile: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Adopt {
+    /// The list of artists: CSV with a head (id and name at least), or JSON; see docs/adopting.md
+    #[arg(long, value_name = "FILE")]
+    pub artists: PathBuf,
+    /// The directory with one directory for each artist, named by its id
+    #[arg(long, value_name = "DIR")]
+    pub media: PathBuf,
+    /// This server's name in queues and hosts, for example `server2`
+    #[arg(long, value_name = "SLUG")]
+    pub server: Slug,
+    /// This server's media root
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/tourbus/media")]
+    pub media_root: PathBuf,
+    /// Base URL of the master
+    #[arg(long, value_name = "URL")]
+    pub master: String,
+    /// Tells communities apart whose ids are alike
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub community: String,
+    /// The authority that vouches for the master's certificate, if none that this machine believes
+    #[arg(long, value_name = "FILE", env = "TOURBUS_CA")]
+    pub ca: Option<PathBuf>,
+    /// Only look, and tell what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write what came of each artist into this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// An admin's API token; only from the environment, where other users cannot see it
+    #[arg(skip = std::env::var(ADOPT_TOKEN).ok())]
+    pub token: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]

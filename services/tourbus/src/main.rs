@@ -1,9 +1,14 @@
 //! One binary, every role.
 
 mod admin;
+mod adopt;
 mod args;
+mod confine;
+mod convert;
+mod inspect;
 mod joining;
 mod keys;
+mod lofi;
 mod operate;
 mod people;
 mod serve;
@@ -25,23 +30,30 @@ fn main() -> ExitCode {
 }
 
 fn start(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        // These read what strangers have sent: one thread, and nothing else at hand.
+        Command::Inspect => inspect::run(),
+        Command::Convert(options) => convert::run(&options),
+        Command::Lofi(options) => lofi::run(&options),
+        Command::Adopt(options) => wait(adopt::run(options)),
+        Command::Up(options) => wait(operate::up(options)),
+        Command::Migrate(file) => wait(operate::migrate(&file.config)),
+        Command::Topology(topology) => wait(operate::topology(topology)),
+        Command::Join(options) => wait(joining::join(options)),
+        Command::Server(Server::Run(options)) => wait(joining::run(options)),
+        Command::Server(Server::Ensure(server)) => wait(people::ensure_server(server)),
+        Command::Account(Account::Ensure(account)) => wait(admin::ensure_account(account)),
+        Command::Admin(Admin::Create(account)) => wait(admin::create(account)),
+        Command::Admin(Admin::ResetPassword(account)) => wait(admin::reset_password(account)),
+        Command::Keys(command) => wait(keys::run(command)),
+        Command::Service(service) => wait(serve::run(service)),
+    }
+}
+
+/// Does what takes more than one thread, with its logs.
+fn wait(act: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     tourbus_telemetry::init()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        match command {
-            Command::Up(options) => operate::up(options).await,
-            Command::Migrate(file) => operate::migrate(&file.config).await,
-            Command::Topology(topology) => operate::topology(topology).await,
-            Command::Join(options) => joining::join(options).await,
-            Command::Server(Server::Run(options)) => joining::run(options).await,
-            Command::Server(Server::Ensure(server)) => people::ensure_server(server).await,
-            Command::Account(Account::Ensure(account)) => admin::ensure_account(account).await,
-            Command::Admin(Admin::Create(account)) => admin::create(account).await,
-            Command::Admin(Admin::ResetPassword(account)) => admin::reset_password(account).await,
-            Command::Keys(command) => keys::run(command).await,
-            Command::Service(service) => serve::run(service).await,
-        }
-    })
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(act)
 }
 
 /// The whole reason in one line. Many errors show their source themselves: what was said already

@@ -19,12 +19,12 @@ let finished = root.dataset.finished === "true";
 let source = null;
 
 const phases = {
-  queued: "Waiting", copying: "Copying", syncing: "Final sync", cutover: "Switching over",
-  retiring: "Tidying up", rolling_back: "Undoing", succeeded: "Moved", failed: "Failed",
+  queued: "Waiting", running: "At work", copying: "Copying", syncing: "Final sync", cutover: "Switching over",
+  retiring: "Tidying up", rolling_back: "Undoing", succeeded: root.dataset.done, failed: "Failed",
   cancelled: "Cancelled", stuck: "Stuck",
 };
 const groupOf = {
-  queued: "waiting", copying: "running", syncing: "running", cutover: "running",
+  queued: "waiting", running: "running", copying: "running", syncing: "running", cutover: "running",
   retiring: "running", rolling_back: "running", succeeded: "moved", failed: "failed",
   stuck: "failed", cancelled: "cancelled",
 };
@@ -88,7 +88,7 @@ function showBar(b, others) {
   put("moving", moved, moving);
   put("failed", 100 - failed - cancelled, failed);
   put("cancelled", 100 - cancelled, cancelled);
-  bar.setAttribute("aria-label", `${b.jobs_succeeded} of ${b.jobs_total} artists moved${others}`);
+  bar.setAttribute("aria-label", `${b.jobs_succeeded} of ${b.jobs_total} ${root.dataset.what}${others}`);
 }
 
 const fragment = async (name) => {
@@ -116,8 +116,8 @@ function showJob(j) {
   li.querySelector("[data-text=bytes]").textContent = ["queued", "succeeded"].includes(j.state)
     ? bytes(j.bytes_total) : `${bytes(done)} of ${bytes(j.bytes_total)}`;
   const can = {
-    express: j.state === "queued" && !j.express,
-    cancel: ["queued", "copying", "syncing", "cutover"].includes(j.state),
+    express: j.state === "queued" && !j.express && (j.kind === "move" || j.bulk),
+    cancel: ["queued", "running", "copying", "syncing", "cutover"].includes(j.state),
     retry: j.retryable,
   };
   for (const form of li.querySelectorAll("[data-do]")) form.hidden = !can[form.dataset.do];

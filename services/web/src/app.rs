@@ -11,6 +11,7 @@ use crate::{
 use std::{ops::Deref, sync::Arc};
 use tokio_util::sync::CancellationToken;
 use tourbus_config::WebConfig;
+use tourbus_protocol::visitor::VisitorKey;
 use tourbus_store::Store;
 
 /// What every handler shares. Cheap to clone.
@@ -35,6 +36,10 @@ pub struct Shared {
     pub turns: Turns,
     /// Failed ones, for the audit log.
     pub failures: Arc<Failures>,
+    /// Signs what every server is told of who is signed in, and who may upload.
+    pub visitor_key: Option<VisitorKey>,
+    /// Attempts to sign up.
+    pub sign_up_limiter: Limiter,
     /// What servers that join are told; none when none can.
     pub joining: Option<Joining>,
     /// Takes deleted servers off the broker.

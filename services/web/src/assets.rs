@@ -38,6 +38,9 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "refresh.js" => JS,
         "format.js" => JS,
         "times.js" => JS,
+        "workshop.js" => JS,
+        "home-server.js" => JS,
+        "uploads.js" => JS,
     }
 });
 

@@ -107,6 +107,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     }
 }
 
+/// The name in the path, `{name}`.
+pub struct Name(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = Path::<String>::from_request_parts(parts, state).await;
+        text.map(|Path(text)| Self(text.replace('\0', "")))
+            .map_err(|e| Problem::bad_request("bad_path", e.body_text()))
+    }
+}
+
 /// The id in the path, `{id}`.
 pub struct Id<T>(pub T);
 

@@ -6,11 +6,14 @@ pub mod let_in;
 pub mod report;
 pub mod script;
 
-use crate::{WebError, problem::Problem};
+use crate::{WebError, problem::Problem, serve::visitor_key};
 use secrecy::ExposeSecret;
 use std::path::PathBuf;
 use tourbus_config::{StagingConfig, WebConfig};
-use tourbus_protocol::agent::{BrokerPlace, Settings, StagingAccess};
+use tourbus_protocol::{
+    agent::{BrokerPlace, Settings, StagingAccess},
+    visitor::VisitorKey,
+};
 use tourbus_store::{Store, StoreError};
 use tourbus_tls::TlsError;
 use tourbus_topology::Management;
@@ -48,6 +51,10 @@ impl Joining {
                 ca: read("joining.broker_ca_file", &joining.broker_ca_file)?,
             }),
             master_public_keys: joining.master_public_keys.clone(),
+            visitor_public_keys: visitor_key(config)?
+                .iter()
+                .map(VisitorKey::public_key_hex)
+                .collect(),
             staging: staging_access(&joining.staging)?,
         };
         Ok(Some(Self {

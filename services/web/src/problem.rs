@@ -100,6 +100,13 @@ impl Problem {
             .remedy("Check the id; it may also have been deleted.")
     }
 
+    /// 500: a fault of ours, which goes to the log.
+    pub fn internal(error: &(impl std::fmt::Display + ?Sized)) -> Self {
+        tracing::error!(%error, "web.internal_error");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something broke here")
+            .remedy("Try again. If it stays, an admin finds it in web's log.")
+    }
+
     /// 409: not in this state.
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, "Not possible in this state").detail(detail)

@@ -19,11 +19,13 @@ use crate::{
     servers::delete::Revoker,
 };
 use axum::{Router, http::StatusCode, serve::ListenerExt};
+use secrecy::ExposeSecret;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tourbus_config::WebConfig;
 use tourbus_http::ClientError;
+use tourbus_protocol::visitor::VisitorKey;
 use tourbus_store::{Store, StoreError};
 use tourbus_telemetry::Health;
 use tourbus_tls::{Listener, TlsError};
@@ -65,6 +67,9 @@ pub enum WebError {
     /// The same, for servers that join.
     #[error(transparent)]
     Topology(#[from] TopologyError),
+    /// The key for visitors is none.
+    #[error("visitor_key is no Ed25519 private key: 64 hexadecimal digits are expected")]
+    VisitorKey,
     /// The metrics recorder cannot be installed.
     #[error("metrics cannot be installed: {0}")]
     Health(String),
@@ -103,6 +108,8 @@ pub async fn run_on(
         limiter: Limiter::default(),
         turns: Turns::default(),
         failures: failed.clone(),
+        visitor_key: visitor_key(&config)?,
+        sign_up_limiter: Limiter::default(),
         joining: Joining::new(&config)?,
         revoker: revoker.clone(),
         join_limiter: Limiter::default(),
@@ -129,6 +136,12 @@ pub async fn run_on(
         tracing::warn!("web.connections_left_open");
     }
     served
+}
+
+/// Web's key for visitors, if it has one.
+pub(crate) fn visitor_key(config: &WebConfig) -> Result<Option<VisitorKey>, WebError> {
+    let Some(text) = &config.visitor_key else { return Ok(None) };
+    VisitorKey::from_hex(text.expose_secret()).map(Some).ok_or(WebError::VisitorKey)
 }
 
 async fn serve(

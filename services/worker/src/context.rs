@@ -1,10 +1,11 @@
 //! What a step works with, and how it ends.
 
-use crate::{buffers::Buffers, fault};
+use crate::{buffers::Buffers, convert::Converter, fault};
+use chrono::{DateTime, Utc};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tourbus_config::WorkerLimits;
-use tourbus_domain::{ErrorClass, JobError, StepRef, StepResult};
+use tourbus_domain::{ErrorClass, JobError, Lane, StepRef, StepResult};
 use tourbus_mediaroot::{Entered, Fence, MediaRoot, RootError, Void};
 use tourbus_protocol::EventBody;
 use tourbus_staging::{Staging, StagingError};
@@ -22,6 +23,13 @@ pub enum Stop {
     Failed(JobError),
     /// It was asked to hand itself back, and has come to a point where it can be taken up again.
     Interrupted,
+    /// It cannot be done just now, and nobody is to blame.
+    Snoozed {
+        /// What stands in its way, for logs.
+        reason: &'static str,
+        /// When to try again, in seconds from now.
+        after_s: u32,
+    },
     /// It has been overtaken or called off: nothing more is to be said about it.
     Void,
 }
@@ -77,6 +85,12 @@ pub struct Context<S> {
     pub interrupt: CancellationToken,
     /// Takes events.
     pub events: Arc<dyn Emit>,
+    /// When the master gave the order.
+    pub issued_at: DateTime<Utc>,
+    /// Which lane it came on.
+    pub lane: Lane,
+    /// Makes small renditions.
+    pub converter: Converter,
 }
 
 impl<S: Clone> Clone for Context<S> {
@@ -90,6 +104,9 @@ impl<S: Clone> Clone for Context<S> {
             entered: Arc::clone(&self.entered),
             interrupt: self.interrupt.clone(),
             events: Arc::clone(&self.events),
+            issued_at: self.issued_at,
+            lane: self.lane,
+            converter: self.converter.clone(),
         }
     }
 }

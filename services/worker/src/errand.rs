@@ -10,6 +10,7 @@
 use crate::{
     buffers::Buffers,
     context::{Context, Outcome, Stop, crashed, previous_try_still_running},
+    convert::Converter,
     events::Events,
     fault,
     held::Held,
@@ -24,7 +25,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tourbus_broker::Delivery;
 use tourbus_config::WorkerLimits;
-use tourbus_domain::{ErrorClass, JobError, StepKind, StepRef};
+use tourbus_domain::{ErrorClass, JobError, Lane, StepKind, StepRef};
 use tourbus_mediaroot::{Entered, Entering, MediaRoot, RootError, Ticket};
 use tourbus_protocol::{EventBody, Order, Refused, Work};
 use tourbus_staging::Staging;
@@ -48,6 +49,7 @@ pub struct Desk<S> {
     pub held: Held,
     pub phase: Arc<Phase>,
     pub watchman: Arc<Watchman>,
+    pub converter: Converter,
 }
 
 /// How entering ended.
@@ -78,19 +80,20 @@ impl<S: Staging> Desk<S> {
             _ => (),
         }
         let _hold = self.held.hold(work.step_ref());
-        let (outcome, entered) = self.act(&work).await;
+        let lane = lane_of(&delivery, &work);
+        let (outcome, entered) = self.act(&work, lane).await;
         self.tell(&work, outcome, delivery, entered).await;
     }
 
     /// Enters the fence and runs the step; again with some ballast less, if its notes found the
     /// disk full. An import gets none: it would only fill it with the artist's files.
-    async fn act(&self, work: &Work) -> (Outcome, Option<Arc<Entered>>) {
+    async fn act(&self, work: &Work, lane: Lane) -> (Outcome, Option<Arc<Entered>>) {
         let kind = work.key.kind;
         loop {
             let (outcome, entered) = match self.enter(work).await {
                 Entry::Entered(entered) => {
                     let entered = Arc::new(entered);
-                    (self.run(work.clone(), Arc::clone(&entered)).await, Some(entered))
+                    (self.run(work.clone(), lane, Arc::clone(&entered)).await, Some(entered))
                 }
                 Entry::Stale => (Err(Stop::Void), None),
                 Entry::Ended(stop) => (Err(stop), None),
@@ -210,7 +213,7 @@ impl<S: Staging> Desk<S> {
     }
 
     /// Runs the step. A panic is its failure, never the worker's.
-    async fn run(&self, work: Work, entered: Arc<Entered>) -> Outcome {
+    async fn run(&self, work: Work, lane: Lane, entered: Arc<Entered>) -> Outcome {
         use crate::context::Emit;
         let step = work.step_ref();
         let interrupt = CancellationToken::new();
@@ -223,6 +226,9 @@ impl<S: Staging> Desk<S> {
             entered: Arc::clone(&entered),
             interrupt: interrupt.clone(),
             events: Arc::new(self.events.clone()),
+            issued_at: work.issued_at,
+            lane,
+            converter: self.converter.clone(),
         };
         let Some(running) = steps::start(context, work.order) else {
             return Err(wrong_order(&step).into());
@@ -289,6 +295,9 @@ impl<S: Staging> Desk<S> {
                 let reason = if stopping { "shutdown" } else { "continues" };
                 EventBody::Yielded { step, reason: reason.to_owned() }
             }
+            Err(Stop::Snoozed { reason, after_s }) => {
+                EventBody::Snoozed { step, reason: reason.to_owned(), after_s }
+            }
             Err(Stop::Void) => {
                 // Nothing is to be said of it any more, not even these.
                 self.events.take_notices(&step);
@@ -312,6 +321,12 @@ impl<S: Staging> Desk<S> {
     }
 }
 
+/// The lane that a delivery came on; its routing key names it last.
+fn lane_of(delivery: &Delivery, work: &Work) -> Lane {
+    let last = delivery.routing_key.rsplit('.').next().unwrap_or_default();
+    last.parse().unwrap_or_else(|_| work.key.kind.lane())
+}
+
 /// Logs and counts how a try ended.
 fn note(step: &StepRef, outcome: &Outcome) {
     let (kind, job) = (step.key.kind.as_str(), step.job_id);
@@ -320,6 +335,7 @@ fn note(step: &StepRef, outcome: &Outcome) {
         Ok(_) => "done",
         Err(Stop::Failed(_)) => "failed",
         Err(Stop::Interrupted) => "yielded",
+        Err(Stop::Snoozed { .. }) => "snoozed",
         Err(Stop::Void) => "void",
     };
     metrics::counter!("tourbus_worker_steps_total", "kind" => kind, "outcome" => name).increment(1);

@@ -17,50 +17,58 @@ const STAGING_WAIT: Duration = Duration::from_secs(9);
 /// How often the janitor looks.
 const CLEAN_EVERY: Duration = Duration::from_mins(1);
 
-/// Sends a heartbeat every `period`, until it is dropped.
-pub async fn beat(
-    events: Events,
-    held: Held,
-    root: MediaRoot,
-    health: Health,
-    watchman: Arc<Watchman>,
-    trust: Arc<Trust>,
-    period: Duration,
-) {
-    let mut ticks = interval(period.max(Duration::from_millis(10)));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
-        ticks.tick().await;
-        let (place, watch, trusted) = (root.clone(), Arc::clone(&watchman), Arc::clone(&trust));
-        let looked = tokio::task::spawn_blocking(move || {
-            watch.look();
-            trusted.look();
-            (place.probe(), place.space())
-        });
-        // The runtime is ending.
-        let Ok((probed, space)) = looked.await else { return };
-        let none = Space { free_bytes: 0, total_bytes: 0 };
-        let (space, fault) = match (space, probed) {
-            (Ok(space), Ok(())) => (space, None),
-            // A full disk takes no more, but it is there: artists can be moved off it.
-            (Ok(space), Err(error)) if error.is_full() => (space, Some(error)),
-            (Err(error), _) | (_, Err(error)) => (none, Some(error)),
-        };
-        health.set("media_root", fault.map_or(Ok(()), |e| Err(e.to_string())));
-        metrics::gauge!("tourbus_worker_free_bytes").set(space.free_bytes as f64);
-        let running = held.all();
-        metrics::gauge!("tourbus_worker_steps_held").set(running.len() as f64);
-        let heartbeat = Heartbeat {
-            running,
-            free_bytes: space.free_bytes,
-            total_bytes: space.total_bytes,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            quarantine: watchman.standing(),
-            trusts: trust.key_ids(),
-        };
-        if let Err(error) = events.publish(EventBody::Heartbeat(heartbeat)).await {
-            tracing::debug!(%error, "heartbeat.lost");
+/// What a heartbeat tells of.
+pub struct Pulse {
+    pub events: Events,
+    pub held: Held,
+    pub root: MediaRoot,
+    pub health: Health,
+    pub watchman: Arc<Watchman>,
+    pub trust: Arc<Trust>,
+    /// How many songs this worker converts at a time, in bulk.
+    pub lofi_slots: u16,
+}
+
+impl Pulse {
+    /// Sends a heartbeat every `period`, until it is dropped.
+    pub async fn beat(self, period: Duration) {
+        let Self { events, held, root, health, watchman, trust, lofi_slots } = self;
+        let mut ticks = interval(period.max(Duration::from_millis(10)));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            ticks.tick().await;
+            let (place, watch, trusted) = (root.clone(), Arc::clone(&watchman), Arc::clone(&trust));
+            let looked = tokio::task::spawn_blocking(move || {
+                watch.look();
+                trusted.look();
+                (place.probe(), place.space())
+            });
+            // The runtime is ending.
+            let Ok((probed, space)) = looked.await else { return };
+            let none = Space { free_bytes: 0, total_bytes: 0 };
+            let (space, fault) = match (space, probed) {
+                (Ok(space), Ok(())) => (space, None),
+                // A full disk takes no more, but it is there: artists can be moved off it.
+                (Ok(space), Err(error)) if error.is_full() => (space, Some(error)),
+                (Err(error), _) | (_, Err(error)) => (none, Some(error)),
+            };
+            health.set("media_root", fault.map_or(Ok(()), |e| Err(e.to_string())));
+            metrics::gauge!("tourbus_worker_free_bytes").set(space.free_bytes as f64);
+            let running = held.all();
+            metrics::gauge!("tourbus_worker_steps_held").set(running.len() as f64);
+            let heartbeat = Heartbeat {
+                running,
+                free_bytes: space.free_bytes,
+                total_bytes: space.total_bytes,
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                pid: std::process::id(),
+                quarantine: watchman.standing(),
+                trusts: trust.key_ids(),
+                lofi_slots,
+            };
+            if let Err(error) = events.publish(EventBody::Heartbeat(heartbeat)).await {
+                tracing::debug!(%error, "heartbeat.lost");
+            }
         }
     }
 }
@@ -119,8 +127,8 @@ pub async fn clean<S: Staging>(desk: Arc<Desk<S>>) {
 fn tell(cleaned: Result<Cleaned, RootError>) {
     match cleaned {
         Ok(cleaned) if cleaned == Cleaned::default() => (),
-        Ok(Cleaned { retired, fences, jobs, freezes, half_done }) => {
-            tracing::info!(retired, fences, jobs, freezes, half_done, "janitor.cleaned");
+        Ok(Cleaned { retired, fences, jobs, freezes, half_done, uploads }) => {
+            tracing::info!(retired, fences, jobs, freezes, half_done, uploads, "janitor.cleaned");
         }
         Err(error) => tracing::warn!(%error, "janitor.failed"),
     }

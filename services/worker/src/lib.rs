@@ -8,7 +8,9 @@
 //! nothing is to come of it.
 
 pub mod buffers;
+mod changes;
 pub mod context;
+pub mod convert;
 mod copy;
 mod errand;
 mod events;

@@ -1,4 +1,4 @@
-//! Delivers the plays that this server's media service has counted.
+//! Delivers the plays that this server's media service has counted, and what artists have changed.
 //!
 //! One batch is one event. It counts as delivered when the broker has confirmed it; until then it
 //! stays in the spool, and a batch that is delivered twice is applied once.
@@ -31,19 +31,19 @@ pub async fn deliver(root: MediaRoot, events: Events) {
 
 /// Why a batch was not delivered. It is tried again.
 #[derive(Debug, thiserror::Error)]
-enum Undelivered {
+pub(crate) enum Undelivered {
     #[error(transparent)]
     Root(#[from] RootError),
     #[error("the broker did not take it: {0}")]
     Broker(#[from] tourbus_broker::PublishError),
 }
 
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     act: impl FnOnce() -> Result<T, RootError> + Send + 'static,
 ) -> Result<T, RootError> {
     tokio::task::spawn_blocking(act).await.unwrap_or_else(|e| {
         let source = io::Error::other(e);
-        Err(RootError { action: "use", path: "the spool of plays".into(), source })
+        Err(RootError { action: "use", path: "the media root".into(), source })
     })
 }
 
@@ -63,7 +63,7 @@ async fn round(root: &MediaRoot, events: &Events) -> Result<(), Undelivered> {
         let here = root.clone();
         blocking(move || here.plays_sent(batch)).await?;
     }
-    Ok(())
+    crate::changes::round(root, events).await
 }
 
 /// Held by the one worker of this server that delivers; `None` when it is another.

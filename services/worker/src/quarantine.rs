@@ -52,7 +52,7 @@ impl Watchman {
         let error = match outcome {
             Ok(_) => return lock(&self.run).done(kind),
             Err(Stop::Failed(error)) => error,
-            Err(Stop::Interrupted | Stop::Void) => return,
+            Err(Stop::Interrupted | Stop::Snoozed { .. } | Stop::Void) => return,
         };
         let Some(failures) = lock(&self.run).failed(kind, artist, error) else { return };
         if self.standing.borrow().is_some() {

@@ -1,8 +1,8 @@
 //! The process: lanes in, events out, and a graceful end.
 
 use crate::{
-    buffers::Buffers, errand::Desk, events::Events, heartbeat, held::Held, phase::Phase,
-    quarantine::Watchman, trust::Trust,
+    buffers::Buffers, convert::Converter, errand::Desk, events::Events, heartbeat, held::Held,
+    phase::Phase, quarantine::Watchman, trust::Trust,
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -91,6 +91,7 @@ pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<()
         held: held.clone(),
         phase: Arc::clone(&phase),
         watchman: Arc::clone(&watchman),
+        converter: Converter::new(config.converter, config.worker.clone()),
     });
 
     let mut background = JoinSet::new();
@@ -101,7 +102,16 @@ pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<()
         }
     });
     background.spawn(crate::plays::deliver(root.clone(), events.clone()));
-    background.spawn(heartbeat::beat(events, held, root, health.clone(), watchman, trust, period));
+    let pulse = heartbeat::Pulse {
+        events,
+        held,
+        root,
+        health: health.clone(),
+        watchman,
+        trust,
+        lofi_slots: config.slots.lofi_bulk,
+    };
+    background.spawn(pulse.beat(period));
     background.spawn(heartbeat::watch_broker(broker.clone(), health.clone()));
     background.spawn(heartbeat::watch_staging(staging, health));
     background.spawn(heartbeat::clean(Arc::clone(&desk)));
@@ -160,6 +170,8 @@ impl Lanes {
             (Lane::Express, slots.express),
             (Lane::Export, slots.export),
             (Lane::Import, slots.import),
+            (Lane::Lofi, slots.lofi),
+            (Lane::LofiBulk, slots.lofi_bulk),
             (Lane::Upkeep, slots.upkeep),
         ];
         let errands = TaskTracker::new();

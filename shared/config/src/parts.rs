@@ -136,13 +136,20 @@ pub struct Slots {
     pub express: u16,
     /// Lane `import`.
     pub import: u16,
+    /// Lane `lofi`: songs that were uploaded just now. As many as there are cores by default.
+    pub lofi: u16,
+    /// Lane `lofi-bulk`: songs that are converted by the thousand. They give way to everything
+    /// else. As many as there are cores by default.
+    pub lofi_bulk: u16,
     /// Lane `upkeep`.
     pub upkeep: u16,
 }
 
 impl Default for Slots {
     fn default() -> Self {
-        Self { export: 2, express: 1, import: 4, upkeep: 8 }
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let cores = u16::try_from(cores).unwrap_or(u16::MAX);
+        Self { export: 2, express: 1, import: 4, lofi: cores, lofi_bulk: cores, upkeep: 8 }
     }
 }
 

@@ -40,6 +40,10 @@ pub struct WebConfig {
     /// Proxies in front of web: only from these is `X-Forwarded-For` believed.
     #[serde(default)]
     pub trusted_proxies: Vec<Network>,
+    /// Web's own Ed25519 private key for visitors, 32 bytes in hex: with it it tells media services
+    /// who is signed in and who may upload. Without it, neither is possible.
+    #[serde(default)]
+    pub visitor_key: Option<SecretString>,
     /// Failed sign-ins are written to the audit log counted over this time, in seconds.
     #[serde(default = "sign_in_window")]
     pub sign_in_window_s: u32,
@@ -141,6 +145,9 @@ pub struct WorkerConfig {
     /// Bounds.
     #[serde(default)]
     pub limits: WorkerLimits,
+    /// The program whose `convert` makes small renditions; this very program without it.
+    #[serde(default)]
+    pub converter: Option<PathBuf>,
     /// What may go unencrypted beyond this machine.
     #[serde(default)]
     pub allow_unencrypted: Vec<Way>,
@@ -165,6 +172,13 @@ pub struct MediaConfig {
     /// The file with the server's private key, with which it proves to the master that it is
     /// this server; without it no proof is given.
     pub key_file: Option<PathBuf>,
+    /// Web's public keys for visitors, hex: whose word is taken for who is signed in and who may
+    /// upload. Without one nobody is signed in here, and nothing can be uploaded.
+    #[serde(default)]
+    pub visitor_public_keys: Vec<String>,
+    /// The program whose `inspect` looks at uploaded songs; this very program without it.
+    #[serde(default)]
+    pub inspector: Option<PathBuf>,
     /// Proxies in front of media: only from these is `X-Forwarded-For` believed, so that plays
     /// are counted per listener and not per proxy.
     #[serde(default)]

@@ -1,5 +1,6 @@
 //! Identifiers. Each is its own type, so that an artist's id cannot stand where a job's belongs.
 
+use deunicode::deunicode;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use uuid::Uuid;
@@ -76,7 +77,7 @@ pub type Epoch = u64;
 pub const SLUG_BYTES_MAX: usize = 63;
 
 /// Slugs that no artist has: parts of the site's own addresses, and names of authority.
-const RESERVED: [&str; 34] = [
+const RESERVED: [&str; 36] = [
     "a",
     "about",
     "account",
@@ -111,6 +112,8 @@ const RESERVED: [&str; 34] = [
     "sign-up",
     "static",
     "support",
+    "visitor",
+    "workshop",
 ];
 
 /// A name that is safe in a URL path, a host name, a routing key and a file name:
@@ -131,6 +134,21 @@ impl Slug {
     /// site's own.
     pub fn is_reserved(&self) -> bool {
         RESERVED.contains(&self.as_str())
+    }
+
+    /// The slug that a name suggests, in any script: `Motörhead & Söhne` → `motorhead-sohne`. `None`
+    /// for a name that nothing can be made of.
+    pub fn suggest(name: &str) -> Option<Self> {
+        let mut slug = String::new();
+        for c in deunicode(name).chars() {
+            if c.is_ascii_alphanumeric() {
+                slug.push(c.to_ascii_lowercase());
+            } else if !matches!(c, '\'' | '’') && !slug.is_empty() && !slug.ends_with('-') {
+                slug.push('-');
+            }
+        }
+        slug.truncate(SLUG_BYTES_MAX);
+        slug.trim_end_matches('-').parse().ok()
     }
 
     /// The slug as text.
@@ -173,5 +191,26 @@ impl fmt::Display for Slug {
 impl fmt::Debug for Slug {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_are_made_from_names_of_any_script() {
+        for (name, want) in [
+            ("Motörhead & Söhne", Some("motorhead-sohne")),
+            ("  The O'Jays!  ", Some("the-ojays")),
+            ("Кино", Some("kino")),
+            ("坂本", Some("ban-ben")),
+            ("---", None),
+            ("", None),
+        ] {
+            assert_eq!(Slug::suggest(name).map(String::from).as_deref(), want, "{name}");
+        }
+        let long = Slug::suggest(&"ab ".repeat(100)).unwrap().to_string();
+        assert!(long.len() <= SLUG_BYTES_MAX && !long.ends_with('-'));
     }
 }

@@ -27,4 +27,4 @@ pub use quarantine::{FailureRun, Quarantine};
 pub use server::{ServerFault, Site, server_ip, server_name, server_slugs, server_url};
 pub use settings::MoveSettings;
 pub use spread::{Leaver, Taker, spread};
-pub use step::{SegmentRef, Step, StepKey, StepKind, StepRef, StepResult, StepState};
+pub use step::{LofiMade, SegmentRef, Step, StepKey, StepKind, StepRef, StepResult, StepState};

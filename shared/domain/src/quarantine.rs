@@ -57,7 +57,8 @@ impl Side {
             StepKind::Retire
             | StepKind::AbandonImport
             | StepKind::AbandonExport
-            | StepKind::Provision => None,
+            | StepKind::Provision
+            | StepKind::Lofi => None,
         }
     }
 }

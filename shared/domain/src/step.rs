@@ -25,11 +25,13 @@ pub enum StepKind {
     AbandonExport,
     /// Home: make a new artist's tree and public name.
     Provision,
+    /// Home: make a song's small rendition.
+    Lofi,
 }
 
 impl StepKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Export,
         Self::Import,
         Self::Sync,
@@ -38,6 +40,7 @@ impl StepKind {
         Self::AbandonImport,
         Self::AbandonExport,
         Self::Provision,
+        Self::Lofi,
     ];
 
     /// The stable name, as in messages and the database.
@@ -51,15 +54,18 @@ impl StepKind {
             Self::AbandonImport => "abandon_import",
             Self::AbandonExport => "abandon_export",
             Self::Provision => "provision",
+            Self::Lofi => "lofi",
         }
     }
 
     /// The lane it travels on. Only an export waits in the backlog; whatever a running move
-    /// still needs must never queue behind moves that have not begun.
+    /// still needs must never queue behind moves that have not begun. What is converted in bulk
+    /// travels on `lofi-bulk` instead.
     pub const fn lane(self) -> Lane {
         match self {
             Self::Export => Lane::Export,
             Self::Import => Lane::Import,
+            Self::Lofi => Lane::Lofi,
             Self::Sync
             | Self::Promote
             | Self::Retire
@@ -207,6 +213,29 @@ pub enum StepResult {
     },
     /// The tree is there, under the public name.
     Provision,
+    /// The song has its small rendition.
+    Lofi {
+        /// How it came to be.
+        made: LofiMade,
+        /// Its size.
+        bytes: u64,
+        /// Length of the song, in milliseconds.
+        audio_ms: u64,
+        /// How long making it took, in milliseconds.
+        took_ms: u64,
+    },
+}
+
+/// How a small rendition came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LofiMade {
+    /// Decoded and encoded.
+    Encoded,
+    /// The original is small enough already: its audio was copied.
+    Copied,
+    /// It was there already, made of this very original with this very profile.
+    Kept,
 }
 
 /// A step as the coordinator keeps it.

@@ -123,6 +123,16 @@ impl ReadFile {
         Ok(filled)
     }
 
+    /// Flushes what has been written to it, by whomever.
+    pub fn flush(&self) -> std::io::Result<()> {
+        Ok(fs::fsync(&self.fd)?)
+    }
+
+    /// The open file itself.
+    pub fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
+
     /// Whether it is still what it was when it was opened.
     pub fn is_unchanged(&self) -> std::io::Result<bool> {
         Ok(Identity::of(&fs::fstat(&self.fd)?) == self.identity)

@@ -36,8 +36,12 @@ impl MediaRoot {
         artist: ArtistId,
         now: DateTime<Utc>,
     ) -> Result<Option<Freeze>, RootError> {
-        let freeze: Option<Freeze> = atomic::read_json(&self.freeze(artist))?;
-        Ok(freeze.filter(|f| f.expires_at > now))
+        Ok(self.last_freeze(artist)?.filter(|f| f.expires_at > now))
+    }
+
+    /// The freeze of an artist that was neither lifted nor tidied away, standing or expired.
+    pub fn last_freeze(&self, artist: ArtistId) -> Result<Option<Freeze>, RootError> {
+        atomic::read_json(&self.freeze(artist))
     }
 
     /// Freezes, or renews: writes are refused until `expires_at`.

@@ -54,6 +54,8 @@ pub struct Cleaned {
     pub jobs: u64,
     /// Expired freezes.
     pub freezes: u64,
+    /// Uploads that nobody continued, and notes of those that are done.
+    pub uploads: u64,
     /// What killed processes had not finished writing or removing.
     pub half_done: u64,
 }
@@ -100,6 +102,7 @@ impl MediaRoot {
             jobs: self.clean_promoted(now, stop)?,
             freezes: self.clean_freezes(now)?,
             half_done: self.clean_half_done(now, stop)?,
+            uploads: self.tidy_uploads(now)?,
         };
         self.keep_ballast()?;
         Ok(cleaned)

@@ -16,6 +16,9 @@
 //!     quarantine.json                why this server takes no work; absent when it does
 //!     master-keys.json               the master's keys that count, once it has changed them
 //!     plays/                         plays on their way to the master
+//!     changed/<artist id>            the artist's songs have changed, and the master is to know
+//!     uploads-tidied                 when forgotten uploads were last looked for
+//!     adopting/<artist id>/          a tree of another community, on its way in
 //!     fences/<job id>/               highest epochs seen, and locks; outlives the job
 //! ```
 //!
@@ -51,8 +54,8 @@ impl MediaRoot {
     }
 
     /// Directories that must exist before anything else happens.
-    pub fn directories(&self) -> [PathBuf; 8] {
-        ["by-slug", "moved", "freezes", "incoming", "retired", "jobs", "fences", "plays"]
+    pub fn directories(&self) -> [PathBuf; 9] {
+        ["by-slug", "moved", "freezes", "incoming", "retired", "jobs", "fences", "plays", "changed"]
             .map(|d| self.hidden(d))
     }
 
@@ -115,6 +118,21 @@ impl MediaRoot {
     /// The spool of plays.
     pub fn plays(&self) -> PathBuf {
         self.hidden("plays")
+    }
+
+    /// Artists whose songs have changed.
+    pub fn changed_all(&self) -> PathBuf {
+        self.hidden("changed")
+    }
+
+    /// That this artist's songs have changed.
+    pub fn changed(&self, artist: ArtistId) -> PathBuf {
+        self.changed_all().join(artist.to_string())
+    }
+
+    /// When all artists' uploads were last looked through: its modification time.
+    pub(crate) fn uploads_tidied(&self) -> PathBuf {
+        self.hidden("uploads-tidied")
     }
 
     /// What listeners' marks are made with.

@@ -8,7 +8,10 @@
 //!
 //! *Invariant:* an open file stays what it is: a rename or a purge never breaks a stream.
 
-use crate::MediaRoot;
+use crate::{
+    MediaRoot,
+    beneath::{Beneath, DIR_FLAGS},
+};
 use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::{
@@ -103,22 +106,37 @@ impl MediaRoot {
     /// Opens a file of an artist. `WouldBlock` only with [`Patience::Cached`];
     /// `PermissionDenied` when the file is there but unreadable.
     pub fn open(&self, slug: &Slug, path: &TreePath, patience: Patience) -> io::Result<Found> {
+        self.open_beside(slug, path, None, patience).map(|(found, _)| found)
+    }
+
+    /// The same, and whether there is another file, `beside`, in the same tree.
+    pub fn open_beside(
+        &self,
+        slug: &Slug,
+        path: &TreePath,
+        beside: Option<&TreePath>,
+        patience: Patience,
+    ) -> io::Result<(Found, bool)> {
         for _ in 0..LOOKS_MAX {
             let tree = match self.find(slug, patience)? {
                 Place::Here(tree) => tree,
-                Place::Moved(home) => return Ok(Found::Moved(home)),
-                Place::Nowhere => return Ok(Found::NoArtist),
+                Place::Moved(home) => return Ok((Found::Moved(home), false)),
+                Place::Nowhere => return Ok((Found::NoArtist, false)),
             };
             if let Some(file) = tree.open(path, patience)? {
-                return Ok(Found::File(file));
+                let beside = match beside {
+                    Some(beside) => tree.open(beside, patience)?.is_some(),
+                    None => false,
+                };
+                return Ok((Found::File(file), beside));
             }
             // A tree that was set aside is purged later on: only a tree that still stands says
             // that there is no such file.
             if self.still_stands(&tree)? {
-                return Ok(Found::NoFile);
+                return Ok((Found::NoFile, false));
             }
         }
-        Ok(Found::NoFile)
+        Ok((Found::NoFile, false))
     }
 
     fn tree_of(&self, slug: &Slug, patience: Patience) -> io::Result<Option<Tree>> {
@@ -189,6 +207,12 @@ impl Tree {
         }
         names.sort_unstable();
         Ok(Some(names))
+    }
+
+    /// The same tree, for all that can be done with one.
+    pub fn beneath(&self) -> io::Result<Beneath> {
+        let fd = fs::openat(&self.dir, c".", DIR_FLAGS, Mode::empty())?;
+        Ok(Beneath { fd, shown: self.artist.to_string().into() })
     }
 
     fn open_beneath(

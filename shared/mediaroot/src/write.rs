@@ -30,7 +30,7 @@ static CLEARING: Mutex<()> = Mutex::new(());
 /// A file open for reading and writing.
 #[derive(Debug)]
 pub struct WriteFile {
-    fd: OwnedFd,
+    pub(crate) fd: OwnedFd,
     shown: PathBuf,
 }
 
@@ -190,6 +190,10 @@ impl Beneath {
 }
 
 impl WriteFile {
+    pub(crate) const fn new(fd: OwnedFd, shown: PathBuf) -> Self {
+        Self { fd, shown }
+    }
+
     /// Writes all of `bytes` at `offset`.
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), RootError> {
         let mut written = 0;

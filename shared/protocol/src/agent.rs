@@ -109,6 +109,10 @@ pub struct Settings {
     pub broker: Option<BrokerPlace>,
     /// The master's public keys, hex: whose orders are obeyed.
     pub master_public_keys: Vec<String>,
+    /// Web's public keys for visitors, hex: whose word media services take for who is signed in and
+    /// who may upload; none from a master that has no such key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub visitor_public_keys: Vec<String>,
     /// The staging bucket.
     pub staging: StagingAccess,
 }

@@ -1,6 +1,6 @@
 //! Events: from workers to the coordinator, under `server.<slug>.<name>`.
 
-use crate::{KeyId, TreePath};
+use crate::{KeyId, TreePath, page::Rendition};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use tourbus_domain::{
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 /// What a worker tells. The broker vouches for `server`: the routing key carries the same slug,
 /// and only that server's user may publish under it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// This message; for logs.
     pub id: Uuid,
@@ -44,6 +44,9 @@ pub struct Heartbeat {
     /// Which of the master's keys it obeys.
     #[serde(default)]
     pub trusts: Vec<KeyId>,
+    /// How many songs it converts at a time, of those that wait in bulk.
+    #[serde(default)]
+    pub lofi_slots: u16,
 }
 
 /// Plays of one song on one day.
@@ -59,8 +62,47 @@ pub struct PlayCount {
     pub plays: u32,
 }
 
+/// An artist's songs as the home server has them: all of it, so that a later one replaces an earlier.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Catalogue {
+    /// Whose.
+    pub artist_id: ArtistId,
+    /// Of two, the higher is newer.
+    pub revision: u64,
+    /// The artist's name for people; empty when the tree says none.
+    pub name: String,
+    /// Size of all of the artist's files.
+    pub bytes: u64,
+    /// In the order of the page.
+    pub songs: Vec<CatalogueSong>,
+}
+
+/// A song of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CatalogueSong {
+    /// Stays.
+    pub id: Uuid,
+    /// Where it is in the artist's tree.
+    pub path: TreePath,
+    /// For people.
+    pub title: String,
+    /// Size of the original.
+    pub bytes: u64,
+    /// Length in milliseconds; 0 when it is not known.
+    pub duration_ms: u64,
+    /// Its small rendition, if there is one and it is known how it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lofi: Option<Rendition>,
+    /// Whether a file stands where its small rendition belongs.
+    #[serde(default)]
+    pub has_lofi: bool,
+    /// Listeners do not see it until it has a small rendition.
+    #[serde(default)]
+    pub awaits_lofi: bool,
+}
+
 /// The events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
 pub enum EventBody {
     /// The worker is alive.
@@ -72,6 +114,8 @@ pub enum EventBody {
         /// The plays.
         counts: Vec<PlayCount>,
     },
+    /// An artist's songs have changed.
+    Catalogue(Catalogue),
     /// A check of the broker: it says nothing, but that it could be published.
     Checked,
     /// A try has begun.
@@ -109,6 +153,15 @@ pub enum EventBody {
         /// `shutdown` or `continues`.
         reason: String,
     },
+    /// A try cannot be done just now, and nobody is to blame.
+    Snoozed {
+        /// The try.
+        step: StepRef,
+        /// What stands in its way, for logs.
+        reason: String,
+        /// When to send it again, in seconds from now.
+        after_s: u32,
+    },
     /// Something that a person should know, and that stops nothing.
     Noticed {
         /// The try.
@@ -131,12 +184,14 @@ impl EventBody {
         match self {
             Self::Heartbeat(_) => "heartbeat",
             Self::Plays { .. } => "plays",
+            Self::Catalogue(_) => "catalogue",
             Self::Checked => "checked",
             Self::Started { .. } => "started",
             Self::Progress { .. } => "progress",
             Self::Staged { .. } => "staged",
             Self::Done { .. } => "done",
             Self::Yielded { .. } => "yielded",
+            Self::Snoozed { .. } => "snoozed",
             Self::Noticed { .. } => "noticed",
             Self::Failed { .. } => "failed",
         }
@@ -145,12 +200,13 @@ impl EventBody {
     /// The try it is about; none for what is about no job.
     pub const fn step(&self) -> Option<&StepRef> {
         match self {
-            Self::Heartbeat(_) | Self::Plays { .. } | Self::Checked => None,
+            Self::Heartbeat(_) | Self::Plays { .. } | Self::Catalogue(_) | Self::Checked => None,
             Self::Started { step }
             | Self::Progress { step, .. }
             | Self::Staged { step, .. }
             | Self::Done { step, .. }
             | Self::Yielded { step, .. }
+            | Self::Snoozed { step, .. }
             | Self::Noticed { step, .. }
             | Self::Failed { step, .. } => Some(step),
         }
@@ -159,12 +215,15 @@ impl EventBody {
     /// What it means to the job; none for what is about no job.
     pub fn into_input(self) -> Option<Input> {
         Some(match self {
-            Self::Heartbeat(_) | Self::Plays { .. } | Self::Checked => return None,
+            Self::Heartbeat(_) | Self::Plays { .. } | Self::Catalogue(_) | Self::Checked => {
+                return None;
+            }
             Self::Started { step } => Input::Started(step),
             Self::Progress { step, bytes, totals } => Input::Progress { step, bytes, totals },
             Self::Staged { step, segment } => Input::Staged { step, segment },
             Self::Done { step, result } => Input::Done { step, result },
             Self::Yielded { step, .. } => Input::Yielded(step),
+            Self::Snoozed { step, after_s, .. } => Input::Snoozed { step, after_s },
             Self::Noticed { step, notice } => Input::Noticed { step, notice },
             Self::Failed { step, error } => Input::Failed { step, error },
         })

@@ -10,12 +10,13 @@ pub mod page;
 pub mod server_key;
 pub mod sign;
 pub mod tree_path;
+pub mod visitor;
 pub mod work;
 
 pub use check::{CheckName, CheckResult, CheckState};
-pub use event::{Event, EventBody, Heartbeat, PlayCount};
+pub use event::{Catalogue, CatalogueSong, Event, EventBody, Heartbeat, PlayCount};
 pub use manifest::{Entry, EntryKind, Manifest, Segment, Slice, Stamp};
 pub use server_key::ServerKey;
 pub use sign::{KeyId, Refused, SignedWork, Signer, Verifier};
 pub use tree_path::{TreePath, TreePathError};
-pub use work::{ArtistRef, Order, Work};
+pub use work::{ArtistRef, LofiSong, Order, Work};

@@ -42,6 +42,13 @@ impl TreePath {
         Ok(Self(bytes))
     }
 
+    /// A path that the program makes itself, of names that it knows. Panics when it is none: a mistake
+    /// in the program.
+    #[track_caller]
+    pub fn known(text: impl Into<String>) -> Self {
+        Self::new(text.into()).expect("a path that the program makes itself")
+    }
+
     /// The raw bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

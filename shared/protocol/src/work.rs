@@ -1,5 +1,6 @@
 //! Work messages: from the coordinator to one server's workers.
 
+use crate::TreePath;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tourbus_domain::{ArtistId, Epoch, JobId, SegmentRef, Slug, StepKey, StepRef};
@@ -43,6 +44,15 @@ pub struct ArtistRef {
     pub id: ArtistId,
     /// Names the public address.
     pub slug: Slug,
+}
+
+/// A song of a job, as a worker needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LofiSong {
+    /// Stays, whatever the song is called.
+    pub id: Uuid,
+    /// The original, in the artist's tree.
+    pub path: TreePath,
 }
 
 /// What to do. The version is in the variant: a changed payload is a new variant.
@@ -103,6 +113,21 @@ pub enum Order {
         /// The artist's name for people.
         name: String,
     },
+    /// Make a song's small rendition.
+    LofiV1 {
+        /// Whose tree.
+        artist: ArtistRef,
+        /// Which song.
+        song: LofiSong,
+        /// The name of the profile that it is made by.
+        profile: String,
+        /// What the profile says, as the conversion reads it; none for one that is built in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spec: Option<serde_json::Value>,
+        /// Make it even if it is there, made by this profile of this very original.
+        #[serde(default)]
+        anew: bool,
+    },
     /// Nothing to do but this: every try of the job below `floor`, and this very try, is void.
     VoidV1,
     /// Lift this quarantine of the server. Job and step of the message mean nothing.
@@ -131,7 +156,8 @@ impl Order {
             | Self::RetireV1 { artist, .. }
             | Self::AbandonImportV1 { artist }
             | Self::AbandonExportV1 { artist }
-            | Self::ProvisionV1 { artist, .. } => Some(artist),
+            | Self::ProvisionV1 { artist, .. }
+            | Self::LofiV1 { artist, .. } => Some(artist),
             Self::VoidV1 | Self::ReleaseV1 { .. } | Self::TrustV1 { .. } => None,
         }
     }

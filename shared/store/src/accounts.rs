@@ -16,11 +16,13 @@ pub enum Role {
     Operator,
     /// Looks at everything, changes nothing.
     Viewer,
+    /// Works on their own artists; sees nothing of the cluster.
+    Artist,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 3] = [Self::Admin, Self::Operator, Self::Viewer];
+    pub const ALL: [Self; 4] = [Self::Admin, Self::Operator, Self::Viewer, Self::Artist];
 
     /// The stable name, as in the database.
     pub const fn as_str(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Role {
             Self::Admin => "admin",
             Self::Operator => "operator",
             Self::Viewer => "viewer",
+            Self::Artist => "artist",
         }
     }
 }
@@ -40,7 +43,7 @@ impl fmt::Display for Role {
 
 /// A text that names no role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} names no role: expected admin, operator or viewer")]
+#[error("{0:?} names no role: expected admin, operator, viewer or artist")]
 pub struct UnknownRole(pub String);
 
 impl FromStr for Role {
@@ -198,20 +201,10 @@ impl Store {
 
     /// Makes an account.
     pub async fn create_account(&self, by: &By, new: NewAccount) -> Changed<Uuid> {
-        let id = Uuid::now_v7();
         let mut tx = self.pool().begin().await?;
-        let made = sqlx::query(
-            "INSERT INTO accounts (id, email, password_hash, role) VALUES ($1, lower($2), $3, $4)",
-        )
-        .bind(id)
-        .bind(&new.email)
-        .bind(&new.password_hash)
-        .bind(new.role.as_str())
-        .execute(&mut *tx)
-        .await;
-        if let Some(error) = email_taken(made.map_err(StoreError::from))? {
-            return Ok(Err(error));
-        }
+        let Some(id) = insert_account(&mut tx, &new).await? else {
+            return Ok(Err(AccountError::EmailTaken));
+        };
         let detail = json!({ "email": new.email.to_lowercase(), "role": new.role.as_str() });
         let deed = Deed::done(by, Action::AccountCreate, format!("account:{id}")).detail(detail);
         record(&mut tx, &[deed]).await?;
@@ -332,6 +325,26 @@ impl Store {
         tx.commit().await?;
         Ok(Some(PasswordReset { id, enabled, sessions }))
     }
+}
+
+/// Makes an account within the caller's transaction; `None` when another has the email: then that
+/// transaction is to end.
+pub(crate) async fn insert_account(
+    conn: &mut PgConnection,
+    new: &NewAccount,
+) -> Result<Option<Uuid>, StoreError> {
+    let id = Uuid::now_v7();
+    let made = sqlx::query(
+        "INSERT INTO accounts (id, email, password_hash, role) VALUES ($1, lower($2), $3, $4)",
+    )
+    .bind(id)
+    .bind(&new.email)
+    .bind(&new.password_hash)
+    .bind(new.role.as_str())
+    .execute(conn)
+    .await;
+    let taken = email_taken(made.map_err(StoreError::from))?;
+    Ok(taken.is_none().then_some(id))
 }
 
 /// Changes that could take the last admin away go one after the other.

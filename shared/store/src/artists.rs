@@ -4,8 +4,10 @@ mod create;
 mod filter;
 mod insert;
 mod list;
+mod own;
 
 pub use create::{AskedArtist, Created};
 pub use filter::{HomeTotals, Matching};
-pub use insert::{NewArtist, NewSong};
+pub use insert::{Adopted, NewArtist, NewSong};
 pub use list::{ArtistCursor, ArtistKey, ArtistQuery, ArtistRow, ArtistSort, HomeRow, SongRow};
+pub use own::{ArtistChange, ArtistChanged, GrantFacts, OwnArtist, SignUp, SignedUp, Wish};

@@ -8,11 +8,34 @@ use sqlx::{FromRow, PgConnection};
 pub const SERVER_LIMIT_MAX: u32 = 10_000;
 
 /// The settings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClusterSettings {
     /// Cluster servers at most, the master not counted; none for no limit.
     pub server_limit: Option<u32>,
+    /// Whether anybody may sign up as an artist.
+    pub sign_up: bool,
+    /// How large an artist's files may be who has no quota of their own, in bytes.
+    pub quota_bytes: u64,
 }
+
+#[derive(FromRow)]
+struct SettingsRow {
+    server_limit: Option<i32>,
+    sign_up: bool,
+    quota_bytes: i64,
+}
+
+impl From<SettingsRow> for ClusterSettings {
+    fn from(row: SettingsRow) -> Self {
+        Self {
+            server_limit: row.server_limit.map(i32::unsigned_abs),
+            sign_up: row.sign_up,
+            quota_bytes: row.quota_bytes.unsigned_abs(),
+        }
+    }
+}
+
+const SETTINGS: &str = "SELECT server_limit, sign_up, quota_bytes FROM cluster_settings";
 
 /// How many cluster servers there are, and how many there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,28 +77,43 @@ pub(crate) async fn room(conn: &mut PgConnection) -> Result<ServerRoom, StoreErr
 impl Store {
     /// The settings as they are.
     pub async fn cluster_settings(&self) -> Result<ClusterSettings, StoreError> {
-        let limit: Option<i32> = sqlx::query_scalar("SELECT server_limit FROM cluster_settings")
-            .fetch_one(self.pool())
-            .await?;
-        Ok(ClusterSettings { server_limit: limit.map(i32::unsigned_abs) })
+        let row: SettingsRow = sqlx::query_as(SETTINGS).fetch_one(self.pool()).await?;
+        Ok(row.into())
     }
 
-    /// Changes the settings.
-    pub async fn set_cluster_settings(
+    /// Changes the settings: `change` gets them as they are.
+    pub async fn change_cluster_settings(
         &self,
         by: &By,
-        settings: &ClusterSettings,
+        change: impl FnOnce(&mut ClusterSettings) + Send,
     ) -> Result<(), StoreError> {
         let mut tx = self.pool().begin().await?;
-        let was: Option<i32> =
-            sqlx::query_scalar("SELECT server_limit FROM cluster_settings FOR UPDATE")
-                .fetch_one(&mut *tx)
-                .await?;
-        sqlx::query("UPDATE cluster_settings SET server_limit = $1")
-            .bind(settings.server_limit.map(|n| n as i32))
-            .execute(&mut *tx)
-            .await?;
-        let detail = json!({ "server_limit": { "was": was, "is": settings.server_limit } });
+        let locked = sqlx::AssertSqlSafe(format!("{SETTINGS} FOR UPDATE"));
+        let row: SettingsRow = sqlx::query_as(locked).fetch_one(&mut *tx).await?;
+        let was = ClusterSettings::from(row);
+        let mut is = was;
+        change(&mut is);
+        if is == was {
+            return Ok(());
+        }
+        sqlx::query(
+            "UPDATE cluster_settings SET server_limit = $1, sign_up = $2, quota_bytes = $3",
+        )
+        .bind(is.server_limit.map(|n| n as i32))
+        .bind(is.sign_up)
+        .bind(i64::try_from(is.quota_bytes).unwrap_or(i64::MAX))
+        .execute(&mut *tx)
+        .await?;
+        let mut detail = serde_json::Map::new();
+        let mut changed = |what: &str, was: serde_json::Value, is: serde_json::Value| {
+            if was != is {
+                detail.insert(what.to_owned(), json!({ "was": was, "is": is }));
+            }
+        };
+        changed("server_limit", json!(was.server_limit), json!(is.server_limit));
+        changed("sign_up", json!(was.sign_up), json!(is.sign_up));
+        changed("quota_bytes", json!(was.quota_bytes), json!(is.quota_bytes));
+        let detail = serde_json::Value::Object(detail);
         let deed = Deed::done(by, Action::SettingsModify, "settings").detail(detail);
         record(&mut tx, &[deed]).await?;
         tx.commit().await?;

@@ -86,6 +86,9 @@ pub enum InputError {
     /// Only for a retry: the artist no longer lives where this job would take it from.
     #[error("the artist no longer lives on this job's source server; queue a new move instead")]
     HomeChanged,
+    /// Only for a retry: another job makes the song's rendition.
+    #[error("another job is making this song's LOFI; wait for it, or cancel it first")]
+    SongHeld,
     /// Only for a retry: one of its servers was deleted.
     #[error("a server of this job was deleted; queue a new move instead")]
     ServerDeleted,

@@ -177,7 +177,8 @@ pub(crate) async fn save(conn: &mut PgConnection, held: &[Held]) -> Result<Vec<U
     }
     let ids: Vec<Uuid> = changed.iter().map(|j| j.id.0).collect();
     let written = sqlx::query(
-        "UPDATE jobs j SET state = u.state, epoch = u.epoch, floor = u.floor, round = u.round, \
+        "UPDATE jobs j SET source_server_id = u.source, target_server_id = u.target, \
+             state = u.state, epoch = u.epoch, floor = u.floor, round = u.round, \
              files_total = u.files_total, bytes_total = u.bytes_total, \
              bytes_staged = u.bytes_staged, bytes_done = u.bytes_done, \
              cancel_requested = u.cancel_requested, error = u.error, updated_at = now(), \
@@ -189,9 +190,9 @@ pub(crate) async fn save(conn: &mut PgConnection, held: &[Held]) -> Result<Vec<U
              finished_at = CASE WHEN u.final THEN COALESCE(j.finished_at, now()) END \
          FROM UNNEST($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::int[], $6::bigint[], \
                  $7::bigint[], $8::bigint[], $9::bigint[], $10::boolean[], $11::jsonb[], \
-                 $12::boolean[]) \
+                 $12::boolean[], $13::uuid[], $14::uuid[]) \
              AS u(id, state, epoch, floor, round, files_total, bytes_total, bytes_staged, \
-                 bytes_done, cancel_requested, error, final) \
+                 bytes_done, cancel_requested, error, final, source, target) \
          WHERE j.id = u.id",
     )
     .bind(&ids)
@@ -206,6 +207,8 @@ pub(crate) async fn save(conn: &mut PgConnection, held: &[Held]) -> Result<Vec<U
     .bind(column(&changed, |j| j.cancel_requested))
     .bind(column(&changed, |j| j.error.clone().map(Json)))
     .bind(column(&changed, |j| j.state.is_final()))
+    .bind(column(&changed, |j| j.source_id.0))
+    .bind(column(&changed, |j| j.target_id.0))
     .execute(conn)
     .await?;
     debug_assert_eq!(written.rows_affected(), ids.len() as u64, "the rows are locked");
@@ -220,7 +223,7 @@ pub(crate) fn column<'a, R, T>(rows: &[&'a R], get: impl Fn(&'a R) -> T) -> Vec<
 /// All that a job's own row holds.
 fn head(job: &Job) -> impl PartialEq + '_ {
     (
-        (job.state, job.epoch, job.floor, job.round, job.totals),
+        (job.state, job.epoch, job.floor, job.round, job.totals, job.source_id, job.target_id),
         (job.bytes_staged, job.bytes_done, job.cancel_requested, &job.error),
     )
 }

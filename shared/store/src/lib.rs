@@ -9,6 +9,7 @@ mod actions;
 mod artists;
 mod audit;
 mod batches;
+mod catalogue;
 mod cluster_settings;
 mod error;
 mod heartbeats;
@@ -16,6 +17,7 @@ mod inputs;
 mod jobs;
 mod jobs_core;
 mod joining;
+mod lofi;
 mod master_keys;
 mod migrate;
 mod moves;
@@ -37,11 +39,13 @@ pub use accounts::{
 };
 pub use actions::BatchCancelled;
 pub use artists::{
-    ArtistCursor, ArtistKey, ArtistQuery, ArtistRow, ArtistSort, AskedArtist, Created, HomeRow,
-    HomeTotals, Matching, NewArtist, NewSong, SongRow,
+    Adopted, ArtistChange, ArtistChanged, ArtistCursor, ArtistKey, ArtistQuery, ArtistRow,
+    ArtistSort, AskedArtist, Created, GrantFacts, HomeRow, HomeTotals, Matching, NewArtist,
+    NewSong, OwnArtist, SignUp, SignedUp, SongRow, Wish,
 };
 pub use audit::{Action, AuditQuery, AuditRow, By, Deed, DeedResult};
 pub use batches::{BatchProgress, BatchRetried, BatchRow, RefusalRow};
+pub use catalogue::CatalogueOutcome;
 pub use cluster_settings::{ClusterSettings, SERVER_LIMIT_MAX, ServerRoom};
 pub use error::StoreError;
 pub use heartbeats::{HeartbeatFrom, VoidTry};
@@ -50,6 +54,10 @@ pub use jobs::{JobEventRow, JobGroup, JobQuery, JobRow, JobStepRow, NewestCursor
 pub use joining::{
     AGENT_SILENT_AFTER_S, AgentServer, CheckRow, CheckTarget, Enrolled, EnrolmentRow, JoinRefused,
     JoinStart, Joining, Refusal, ServerChecks, Taken,
+};
+pub use lofi::{
+    LofiAnswer, LofiFailure, LofiProfileRow, LofiRefusal, LofiRequest, LofiServer, LofiShare,
+    LofiSongs, LofiTotals, LofiWhich, ProfileError, SONGS_PER_BATCH_MAX,
 };
 pub use master_keys::{MasterKeyRow, ServerTrust};
 pub use moves::{MoveAnswer, MoveRequest, Once};

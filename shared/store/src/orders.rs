@@ -3,6 +3,7 @@
 use crate::{
     StoreError,
     jobs_core::{Ground, Held},
+    lofi::LofiParams,
     outbox::NewOrder,
 };
 use tourbus_domain::{Epoch, Lane, MoveSettings, ServerId, Step, StepKey, StepKind};
@@ -37,6 +38,12 @@ pub(crate) fn of_step(
         StepKind::AbandonImport => Order::AbandonImportV1 { artist },
         StepKind::AbandonExport => Order::AbandonExportV1 { artist },
         StepKind::Provision => Order::ProvisionV1 { artist, name: text(held, "name")? },
+        StepKind::Lofi => {
+            let params: LofiParams = serde_json::from_value(held.params.clone())
+                .map_err(|e| StoreError::undecodable("jobs", format!("{}: {e}", held.job.id)))?;
+            let LofiParams { song, profile, spec, anew } = params;
+            Order::LofiV1 { artist, song, profile, spec, anew }
+        }
     };
     Ok(NewOrder {
         server: ground.server(step.server_id)?.slug.clone(),

@@ -192,7 +192,10 @@ async fn homes(
 
 /// A change of artists changes the counters of their servers, by a trigger: lock them in order
 /// first.
-async fn lock_servers(conn: &mut PgConnection, artists: &[Uuid]) -> Result<(), StoreError> {
+pub(crate) async fn lock_servers(
+    conn: &mut PgConnection,
+    artists: &[Uuid],
+) -> Result<(), StoreError> {
     sqlx::query(
         "SELECT FROM servers WHERE id IN (SELECT server_id FROM artists WHERE id = ANY($1))
          ORDER BY id FOR NO KEY UPDATE",

@@ -40,6 +40,8 @@ impl Scope {
         match (self, role) {
             (Self::Full, role) => role,
             (Self::Steer, Role::Admin | Role::Operator) => Role::Operator,
+            // Of an artist's account there is nothing to steer, nor to see of the cluster.
+            (_, Role::Artist) => Role::Artist,
             (Self::Steer, Role::Viewer) | (Self::Read, _) => Role::Viewer,
         }
     }

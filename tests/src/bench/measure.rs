@@ -10,6 +10,9 @@ use std::{
 /// Kernel ticks a second; fixed at 100 in Linux's user-space interface.
 const TICKS_PER_S: f64 = 100.0;
 
+/// How often a process's memory is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
 /// CPU seconds (user and system) that a running process has used.
 pub fn cpu_s(pid: u32) -> Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
@@ -37,6 +40,8 @@ pub struct Cost {
     pub cpu_s: f64,
     /// CPU seconds of the store meanwhile.
     pub store_cpu_s: f64,
+    /// The largest resident set of the process, in bytes, as far as it was looked at.
+    pub peak_bytes: u64,
 }
 
 impl std::ops::AddAssign for Cost {
@@ -44,6 +49,7 @@ impl std::ops::AddAssign for Cost {
         self.wall += other.wall;
         self.cpu_s += other.cpu_s;
         self.store_cpu_s += other.store_cpu_s;
+        self.peak_bytes = self.peak_bytes.max(other.peak_bytes);
     }
 }
 
@@ -55,22 +61,38 @@ fn children_cpu_s() -> Result<f64> {
     Ok((ticks(13) + ticks(14)) / TICKS_PER_S)
 }
 
+/// Runs a command to its end.
+pub fn run(mut command: Command) -> Result<Cost> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let (before, begun) = (children_cpu_s()?, Instant::now());
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .with_context(|| format!("{name} does not start: run compose/install.sh --bench"))?;
+    let mut peak = 0;
+    let status = loop {
+        // Of one that has just ended nothing is known any more.
+        peak = peak_bytes(child.id()).unwrap_or(0).max(peak);
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        std::thread::park_timeout(LOOK_EVERY);
+    };
+    if !status.success() {
+        bail!("{name} ended with {status}");
+    }
+    let (wall, cpu_s) = (begun.elapsed(), children_cpu_s()? - before);
+    Ok(Cost { wall, cpu_s, store_cpu_s: 0.0, peak_bytes: peak })
+}
+
 /// Runs `rclone copy` with a given configuration file.
 pub fn rclone(config: &Path, from: &str, to: &str) -> Result<Cost> {
-    let (before, begun) = (children_cpu_s()?, Instant::now());
-    let status = Command::new("rclone")
-        .args(["copy", "--s3-no-check-bucket", "--config"])
-        .arg(config)
-        .args([from, to])
-        // rclone 1.60 reads it even for plain http, and fails on it.
-        .env_remove("AWS_CA_BUNDLE")
-        .stdin(Stdio::null())
-        .status()
-        .context("rclone does not start: run compose/install.sh --bench")?;
-    if !status.success() {
-        bail!("rclone copy {from} {to} ended with {status}");
-    }
-    Ok(Cost { wall: begun.elapsed(), cpu_s: children_cpu_s()? - before, store_cpu_s: 0.0 })
+    let mut command = Command::new("rclone");
+    command.args(["copy", "--s3-no-check-bucket", "--config"]).arg(config).args([from, to]);
+    // rclone 1.60 reads it even for plain http, and fails on it.
+    command.env_remove("AWS_CA_BUNDLE");
+    run(command)
 }
 
 /// The middle one of an odd number of values.

@@ -49,7 +49,7 @@ async fn move_cost(
         "a move failed"
     );
     let store_cpu_s = cpu_s(garage.pid())? - store;
-    Ok(Cost { wall, cpu_s: workers_cpu_s(cluster)? - before, store_cpu_s })
+    Ok(Cost { wall, cpu_s: workers_cpu_s(cluster)? - before, store_cpu_s, peak_bytes: 0 })
 }
 
 /// When the newest job entered each of its states, in seconds after it was queued.

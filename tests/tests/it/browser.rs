@@ -8,12 +8,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub async fn sign_in(browser: &Browser, cluster: &Cluster) {
     let (url, email, password) = cluster.admin();
-    let page = &browser.client;
-    page.goto(&format!("{url}/sign-in")).await.unwrap();
-    page.find(Locator::Css("#email")).await.unwrap().send_keys(&email).await.unwrap();
-    page.find(Locator::Css("#password")).await.unwrap().send_keys(&password).await.unwrap();
-    page.find(Locator::Css("form.card button.primary")).await.unwrap().click().await.unwrap();
-    page.wait().at_most(PATIENCE).for_element(Locator::Css("a[href='/move']")).await.unwrap();
+    browser.client.goto(&format!("{url}/sign-in")).await.unwrap();
+    browser.fill("#email", &email).await;
+    browser.fill("#password", &password).await;
+    browser.click("form.card button.primary").await;
+    browser.find("a[href='/move']").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,25 +25,21 @@ async fn an_admin_moves_the_artists_that_match_and_watches_them_arrive() {
     let before: Vec<_> = artists.iter().map(|a| cluster.snapshot("master", a)).collect();
     let browser = Browser::start(1280, false).await;
     sign_in(&browser, &cluster).await;
-    let page = &browser.client;
-    page.find(Locator::Css("a[href='/move']")).await.unwrap().click().await.unwrap();
+    browser.click("a[href='/move']").await;
 
     // `Artist 1`, `Artist 10` and `Artist 11` match.
-    let filter = page.wait().at_most(PATIENCE).for_element(Locator::Css("#filter")).await.unwrap();
-    filter.send_keys("Artist 1").await.unwrap();
-    let narrowed = Locator::Css(".list-head[data-filter='Artist 1'][data-matching='3']");
-    page.wait().at_most(PATIENCE).for_element(narrowed).await.unwrap();
-    page.find(Locator::Css("#all")).await.unwrap().click().await.unwrap();
+    browser.fill("#filter", "Artist 1").await;
+    browser.find(".list-head[data-filter='Artist 1'][data-matching='3']").await;
+    browser.click("#all").await;
     let target = format!("label.server[data-id='{}'] input", cluster.server_id("server2"));
-    page.find(Locator::Css(&target)).await.unwrap().click().await.unwrap();
+    browser.click(&target).await;
     browser.picture("move-chosen").await;
-    let button = Locator::Css("#move-form button.primary[value='move']");
-    page.find(button).await.unwrap().click().await.unwrap();
+    browser.click("#move-form button.primary[value='move']").await;
 
-    page.wait().at_most(PATIENCE).for_element(Locator::Css("#batch")).await.unwrap();
+    browser.find("#batch").await;
     // No reload: what the page shows now came over its live feed.
     let done = Locator::XPath("//*[@data-text='moved' and text()='3']");
-    page.wait().at_most(PATIENCE).for_element(done).await.unwrap();
+    browser.client.wait().at_most(PATIENCE).for_element(done).await.unwrap();
     browser.picture("batch-done").await;
     for n in [1, 10, 11] {
         assert_eq!(cluster.home(&artists[n]).await, "server2");
@@ -64,14 +59,12 @@ async fn an_admin_cancels_a_batch_on_its_page() {
     hold.reached().await;
     let browser = Browser::start(1280, false).await;
     sign_in(&browser, &cluster).await;
-    let page = &browser.client;
     let (url, ..) = cluster.admin();
-    page.goto(&format!("{url}/batches/{batch}")).await.unwrap();
-    page.find(Locator::Css("a.danger")).await.unwrap().click().await.unwrap();
-    let confirm = Locator::Css("main form button.danger");
-    page.wait().at_most(PATIENCE).for_element(confirm).await.unwrap();
+    browser.client.goto(&format!("{url}/batches/{batch}")).await.unwrap();
+    browser.click("a.danger").await;
+    browser.find("main form button.danger").await;
     browser.picture("cancel-confirm").await;
-    page.find(confirm).await.unwrap().click().await.unwrap();
+    browser.click("main form button.danger").await;
     hold.release();
     cluster.wait_batch(&batch, PATIENCE).await;
     assert_eq!(cluster.jobs(&batch).await[0]["state"], "cancelled");

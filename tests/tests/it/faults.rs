@@ -61,6 +61,10 @@ impl<'a> Case<'a> {
         tree::assert_equal(&self.before, &cluster.snapshot(home, &self.artist), point);
         let second = cluster.tree(other, &self.artist);
         assert!(!second.exists(), "{victim} at {point}: two homes");
+        if victim.starts_with("media-") {
+            // Started again, which is not yet listening again.
+            cluster.ready(victim).await;
+        }
         let heard = cluster.hear(&self.artist, "songs/00.mp3").await;
         heard.unwrap_or_else(|e| panic!("{victim} at {point}: cannot be heard: {e:#}"));
         let plays = plays(cluster, &self.artist).await;

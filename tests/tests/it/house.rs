@@ -120,9 +120,9 @@ fn dependencies_point_one_way() {
     // Lower layers first; a crate may depend on lower ones only.
     let layers: [&[&str]; 5] = [
         &["domain"],
-        &["protocol", "config", "telemetry", "tls", "http", "supervisor"],
+        &["protocol", "config", "telemetry", "tls", "http", "supervisor", "lofi"],
         &["mediaroot", "staging", "broker", "store", "topology"],
-        &["web", "coordinator", "worker", "media", "staging-server", "agent"],
+        &["web", "coordinator", "worker", "media", "staging-server", "agent", "adopt"],
         &["joined"],
     ];
     let layer_of = |name: &str| layers.iter().position(|l| l.contains(&name));

@@ -215,14 +215,11 @@ impl Admin {
 
     /// The text of what appears, within the limit, without a reload.
     async fn sees(&self, what: &str) -> String {
-        let wait = self.browser.client.wait().at_most(PATIENCE);
-        let found = wait.for_element(Locator::Css(what)).await;
-        found.unwrap_or_else(|e| panic!("{what}: {e}")).text().await.unwrap()
+        self.browser.text(what).await
     }
 
     async fn clicks(&self, what: &str) {
-        let found = self.browser.client.find(Locator::Css(what)).await.unwrap();
-        found.click().await.unwrap();
+        self.browser.click(what).await;
     }
 
     async fn sees_check(&self, name: &str, state: &str) {
@@ -259,8 +256,7 @@ impl Admin {
     }
 
     async fn types(&self, what: &str, text: &str) {
-        let found = self.browser.client.find(Locator::Css(what)).await.unwrap();
-        found.send_keys(text).await.unwrap();
+        self.browser.fill(what, text).await;
     }
 
     /// Makes it the default server, or another one that.

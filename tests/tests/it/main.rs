@@ -3,6 +3,7 @@
 #![allow(clippy::similar_names, reason = "`order` and `other` are what they are")]
 #![allow(missing_docs, reason = "tests are named after what they prove")]
 
+mod adopt;
 mod broker;
 mod browser;
 mod encrypted;
@@ -11,6 +12,8 @@ mod house;
 mod joining;
 mod listeners;
 mod lock_and_key;
+mod lofi;
+mod lofi_pages;
 mod messages;
 mod moves;
 mod new_artists;
@@ -27,5 +30,7 @@ mod tls;
 mod topology;
 mod troubles;
 mod up;
+mod uploads;
 mod web;
 mod worker;
+mod workshop;

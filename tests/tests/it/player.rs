@@ -5,34 +5,11 @@ use std::{path::Path, time::Duration};
 use tourbus_tests::{browser::Browser, support::Cluster, wait};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-const RATE: u32 = 44_100;
 /// Long enough that no browser has all of it at once: 32 MB.
 const SECONDS: u32 = 180;
 
-/// A song of 16-bit stereo WAV: a tone.
 fn song(path: &Path, seconds: u32) -> std::io::Result<()> {
-    let frames = RATE * seconds;
-    let bytes = frames * 4;
-    let mut wav = Vec::with_capacity(44 + bytes as usize);
-    wav.extend_from_slice(b"RIFF");
-    wav.extend_from_slice(&(36 + bytes).to_le_bytes());
-    wav.extend_from_slice(b"WAVEfmt ");
-    wav.extend_from_slice(&16_u32.to_le_bytes());
-    wav.extend_from_slice(&1_u16.to_le_bytes());
-    wav.extend_from_slice(&2_u16.to_le_bytes());
-    wav.extend_from_slice(&RATE.to_le_bytes());
-    wav.extend_from_slice(&(RATE * 4).to_le_bytes());
-    wav.extend_from_slice(&4_u16.to_le_bytes());
-    wav.extend_from_slice(&16_u16.to_le_bytes());
-    wav.extend_from_slice(b"data");
-    wav.extend_from_slice(&bytes.to_le_bytes());
-    for frame in 0..frames {
-        let sample = (f64::from(frame) * 0.06).sin() * 3000.0;
-        let sample = (sample as i16).to_le_bytes();
-        wav.extend_from_slice(&sample);
-        wav.extend_from_slice(&sample);
-    }
-    std::fs::write(path, wav)
+    std::fs::write(path, tourbus_tests::song::wav(seconds, 0.06))
 }
 
 struct Listener {
@@ -41,7 +18,7 @@ struct Listener {
 
 impl Listener {
     async fn click(&self, what: &str) {
-        self.browser.client.find(Locator::Css(what)).await.unwrap().click().await.unwrap();
+        self.browser.click(what).await;
     }
 
     async fn ask(&self, script: &str) -> serde_json::Value {
@@ -122,11 +99,8 @@ async fn a_song_plays_on_while_its_artist_moves_and_servers_are_killed() {
     for (width, dark, name) in [(390, false, "artist-phone"), (1280, true, "artist-dark")] {
         let browser = Browser::start(width, dark).await;
         browser.client.goto(&format!("{}/a/{}", cluster.admin().0, artist.slug)).await.unwrap();
-        let button = Locator::Css("#songs li:first-child button");
-        let button = browser.client.wait().at_most(PATIENCE).for_element(button).await.unwrap();
-        button.click().await.unwrap();
-        let playing = Locator::Css("#player[data-playing]");
-        browser.client.wait().at_most(PATIENCE).for_element(playing).await.unwrap();
+        browser.click("#songs li:first-child button").await;
+        browser.find("#player[data-playing]").await;
         browser.picture(name).await;
         browser.close().await;
     }

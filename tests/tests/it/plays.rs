@@ -90,13 +90,16 @@ async fn plays_made_while_the_master_is_away_count_when_it_returns() {
     let cluster = Cluster::start_private("plays_away").await;
     let artist = cluster.add_artist("server2", |root| tree::plain(root, 1, 1, SONG_BYTES)).await;
     let before = plays(&cluster, &artist).await.unwrap();
-    for process in ["coordinator", "web", "postgres"] {
+    for process in ["coordinator", "web", "postgres", "rabbitmq"] {
         cluster.pause(process);
     }
+    let page = format!("http://{}/artists/{}", cluster.media_address("server2"), artist.slug);
+    let page = tourbus_http::plain().unwrap().build().unwrap().get(page).send().await.unwrap();
+    assert_eq!(page.status(), 200);
     for n in 0..20 {
         assert_eq!(hear(&cluster, &artist, &format!("listener {n}"), None).await, 200);
     }
-    for process in ["postgres", "web", "coordinator"] {
+    for process in ["rabbitmq", "postgres", "web", "coordinator"] {
         cluster.resume(process);
     }
     wait_for(&cluster, &artist, before + 20).await;

@@ -101,7 +101,8 @@ async fn a_server_with_a_bad_disk_stops_taking_work_until_it_is_released() {
     assert_eq!(status, 202, "{answer}");
     until_state(&cluster, "server2", "online").await;
     cluster.wait_batch(&later, MINUTE).await;
-    assert_eq!(cluster.home(&waiting[0]).await, "server3");
+    let ended = &cluster.jobs(&later).await[0];
+    assert_eq!(cluster.home(&waiting[0]).await, "server3", "{ended}");
     cluster.wait_batch(&batch, MINUTE).await;
     let failed = cluster.jobs(&batch).await.iter().filter(|j| j["state"] == "failed").count();
     assert!(failed >= 3, "{failed} have failed");

@@ -1,6 +1,7 @@
 //! The worker's steps on a real store, without a broker: whatever happens between and inside
 //! them, the tree arrives byte for byte, or nothing has happened.
 
+mod lofi;
 pub mod rig;
 
 use rig::Rig;

@@ -81,6 +81,7 @@ impl Rig {
             master_public_keys: vec![signer.public_key_hex()],
             slots: Slots::default(),
             limits,
+            converter: None,
             allow_unencrypted: Vec::new(),
             server,
         };

@@ -26,7 +26,7 @@ use std::{
 };
 use tourbus_domain::{ServerId, Slug};
 use tourbus_mediaroot::MediaRoot;
-use tourbus_store::{Matching, NewArtist, Store, StoreError};
+use tourbus_store::{Matching, NewArtist, NewSong, Store, StoreError};
 
 /// Progress is logged every so many artists.
 const PROGRESS_EVERY: usize = 50;
@@ -163,13 +163,14 @@ fn write_all(
 }
 
 fn row(artist: &ArtistPlan, server_id: ServerId, written: tree::Written) -> NewArtist {
-    let songs =
-        artist.songs.iter().zip(written.song_bytes).map(|(song, bytes)| tourbus_store::NewSong {
-            title: song.title.clone(),
-            path: format!("songs/{}", song.file_name),
-            bytes,
-            plays_total: song.plays_total,
-        });
+    let song = |(song, (bytes, duration_ms)): (&plan::SongPlan, (u64, u64))| NewSong {
+        title: song.title.clone(),
+        path: format!("songs/{}", song.file_name),
+        bytes,
+        plays_total: song.plays_total,
+        duration_ms,
+    };
+    let songs = artist.songs.iter().zip(written.songs).map(song);
     NewArtist {
         id: artist.id,
         slug: artist.slug.clone(),

@@ -8,7 +8,12 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
+use tourbus_lofi::{Limits, inspect};
 use tourbus_mediaroot::MediaRoot;
+use tourbus_protocol::{
+    TreePath,
+    page::{About, IMAGES_DIR, SONGS_DIR, Song, WAVEFORMS_DIR, song_id},
+};
 
 /// Trees look as if they had been uploaded between 2019 and 2025.
 const UPLOADED_FROM_S: u64 = 1_546_300_800;
@@ -18,8 +23,8 @@ const UPLOADED_WITHIN_S: u64 = 6 * 365 * 86_400;
 pub(super) struct Written {
     /// Size of all files.
     pub(super) bytes: u64,
-    /// Size of each song, in the plan's order.
-    pub(super) song_bytes: Vec<u64>,
+    /// Size and length of each song, in bytes and milliseconds, in the plan's order.
+    pub(super) songs: Vec<(u64, u64)>,
 }
 
 fn aside(root: &MediaRoot) -> PathBuf {
@@ -65,12 +70,18 @@ pub(super) fn write(root: &MediaRoot, artist: &ArtistPlan) -> Result<Written, Se
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
         made => made.map_err(at(&link))?,
     }
-    let size = |song: &super::plan::SongPlan| {
-        let path = place.join("songs").join(&song.file_name);
-        fs::metadata(&path).map(|m| m.len()).map_err(at(&path))
+    let about = place.join(About::FILE);
+    let noted: About =
+        fs::read(&about).and_then(|text| Ok(serde_json::from_slice(&text)?)).map_err(at(&about))?;
+    let song = |song: &super::plan::SongPlan| {
+        let name = format!("{SONGS_DIR}/{}", song.file_name);
+        let path = place.join(&name);
+        let bytes = fs::metadata(&path).map_err(at(&path))?.len();
+        let known = noted.songs.iter().find(|s| s.path.as_bytes() == name.as_bytes());
+        Ok((bytes, known.map_or(0, |s| s.duration_ms)))
     };
-    let song_bytes = artist.songs.iter().map(size).collect::<Result<_, _>>()?;
-    Ok(Written { bytes: bytes_below(&place).map_err(at(&place))?, song_bytes })
+    let songs = artist.songs.iter().map(song).collect::<Result<_, SeedError>>()?;
+    Ok(Written { bytes: bytes_below(&place).map_err(at(&place))?, songs })
 }
 
 fn fill(draft: &Path, artist: &ArtistPlan) -> io::Result<()> {
@@ -80,26 +91,53 @@ fn fill(draft: &Path, artist: &ArtistPlan) -> io::Result<()> {
             UPLOADED_FROM_S + rng.below(UPLOADED_WITHIN_S),
             rng.below(1_000_000_000) as u32,
         );
-    for dir in ["", "songs", "images"] {
+    for dir in ["", SONGS_DIR, IMAGES_DIR, WAVEFORMS_DIR] {
         fs::create_dir_all(draft.join(dir))?;
     }
     for song in &artist.songs {
         let bytes = synth::song(song.tune, song.length_ms).map_err(io::Error::other)?;
         file(&draft.join("songs").join(&song.file_name), &bytes, uploaded)?;
     }
-    let about = serde_json::json!({
-        "name": artist.name,
-        "slug": artist.slug,
-        "text": artist.text,
-    });
-    file(&draft.join("artist.json"), format!("{about:#}\n").as_bytes(), uploaded)?;
+    let about = About {
+        name: artist.name.clone(),
+        text: artist.text.clone(),
+        downloads: rng.one_in(3),
+        revision: 1,
+        songs: songs(draft, artist, uploaded)?,
+        cover: None,
+    };
+    let about = serde_json::to_string_pretty(&about)?;
+    file(&draft.join(About::FILE), format!("{about}\n").as_bytes(), uploaded)?;
     file(&draft.join("images/cover.svg"), cover::svg(artist).as_bytes(), uploaded)?;
     oddments(draft, &mut rng, uploaded)?;
     // Directories last: writing into one changes its time.
-    for dir in ["songs", "images", ""] {
+    for dir in [SONGS_DIR, IMAGES_DIR, WAVEFORMS_DIR, ""] {
         File::open(draft.join(dir))?.set_modified(uploaded)?;
     }
     Ok(())
+}
+
+/// The songs as an upload would have noted them, each with its waveform.
+fn songs(draft: &Path, artist: &ArtistPlan, uploaded: SystemTime) -> io::Result<Vec<Song>> {
+    let path = |text: String| TreePath::new(text).map_err(io::Error::other);
+    let mut songs = Vec::new();
+    for song in &artist.songs {
+        let place = path(format!("{SONGS_DIR}/{}", song.file_name))?;
+        let id = song_id(artist.id, &place);
+        let waveform = path(format!("{WAVEFORMS_DIR}/{id}.dat"))?;
+        let found = inspect(File::open(draft.join(place.as_path()))?, &Limits::default());
+        let found = found.map_err(io::Error::other)?;
+        file(&draft.join(waveform.as_path()), &found.peaks.to_dat(), uploaded)?;
+        songs.push(Song {
+            id,
+            path: place,
+            title: song.title.clone(),
+            duration_ms: found.duration_ms,
+            waveform: Some(waveform),
+            ..Song::default()
+        });
+    }
+    Ok(songs)
 }
 
 /// What real trees have: hidden files, empty directories, odd names, odd modes.

@@ -1,5 +1,6 @@
 //! From a delivery to what it tells.
 
+use super::catalogues::CatalogueFrom;
 use tourbus_broker::Delivery;
 use tourbus_domain::Slug;
 use tourbus_protocol::{Event, EventBody, names};
@@ -10,6 +11,7 @@ pub(super) enum Parsed {
     Heartbeat(HeartbeatFrom),
     Told(Told),
     Plays(PlaysFrom),
+    Catalogue(CatalogueFrom),
     /// It was published, which is all that it is for.
     Checked,
 }
@@ -27,6 +29,8 @@ pub(super) enum Refused {
     NotApplied(InputError),
     #[error("{0}")]
     PlaysNotApplied(StoreError),
+    #[error("{0}")]
+    CatalogueNotApplied(StoreError),
 }
 
 /// Reads an event, and checks that its sender is who it claims to be: the broker lets a server's
@@ -50,6 +54,9 @@ fn read(body: &[u8], routing_key: &str) -> Result<Parsed, Refused> {
         }
         (EventBody::Plays { batch, counts }, _) => {
             Ok(Parsed::Plays(PlaysFrom { server, batch, counts }))
+        }
+        (EventBody::Catalogue(catalogue), _) => {
+            Ok(Parsed::Catalogue(CatalogueFrom { server, catalogue }))
         }
         (EventBody::Checked, _) => Ok(Parsed::Checked),
         (body, Some(step)) => match body.into_input() {

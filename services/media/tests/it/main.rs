@@ -6,4 +6,5 @@ mod pages;
 mod race;
 mod ranges;
 mod shop;
+mod uploads;
 mod validators;

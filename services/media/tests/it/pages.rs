@@ -1,5 +1,8 @@
-use crate::shop::{ELSEWHERE, Shop};
+use crate::shop::{ELSEWHERE, Shop, visitor_key};
+use chrono::Utc;
 use reqwest::StatusCode;
+use tourbus_protocol::visitor::Visitor;
+use uuid::Uuid;
 
 async fn page(shop: &Shop, slug: &str) -> (StatusCode, String) {
     let url = format!("http://{}/artists/{slug}", shop.address);
@@ -27,16 +30,16 @@ async fn a_page_names_the_artist_and_plays_the_songs() {
     assert!(html.contains("/artists/the-larks/media/songs/01-river-of-glass.wav"), "{html}");
     assert!(html.contains("/artists/the-larks/media/images/cover.svg"), "{html}");
     assert!(!html.contains("<b>") && !html.contains("<c>"), "{html}");
-    // The one script is ours.
+    // The scripts are ours.
     let scripts: Vec<_> = html.split("<script").skip(1).collect();
-    assert_eq!(scripts.len(), 1, "{html}");
-    assert!(
-        scripts[0].starts_with(r#" type="module" src="/assets/player.js"></script>"#),
-        "{html}"
-    );
+    assert_eq!(scripts.len(), 2, "{html}");
+    for (script, name) in scripts.iter().zip(["visitor.js", "player.js"]) {
+        let ours = format!(r#" type="module" src="/assets/{name}"></script>"#);
+        assert!(script.starts_with(&ours), "{html}");
+    }
     assert!(!html.contains("notes") && !html.contains("hidden.mp3"), "{html}");
     // What the page says can be followed.
-    for asset in ["artist.css", "player.js", "artist-icon.svg"] {
+    for asset in ["artist.css", "player.js", "visitor.js", "artist-icon.svg"] {
         let url = format!("http://{}/assets/{asset}", shop.address);
         assert_eq!(shop.client.get(url).send().await.unwrap().status(), StatusCode::OK, "{asset}");
     }
@@ -54,6 +57,52 @@ async fn a_page_without_words_is_still_a_page() {
         assert_eq!(status, StatusCode::OK);
         assert!(html.contains("<h1>the-larks</h1>") && html.contains("No songs yet"), "{html}");
     }
+}
+
+#[tokio::test]
+async fn the_lofi_is_heard_and_the_original_is_had_where_the_artist_allows_it() {
+    let shop = Shop::open().await;
+    shop.put("songs/a.wav", b"the original");
+    let (_, html) = page(&shop, "the-larks").await;
+    assert!(html.contains("media/songs/a.wav"), "{html}");
+    assert_eq!(shop.get("songs/a.wav").await.status(), StatusCode::OK, "there is nothing else");
+    shop.put("lofi/a.wav.mp3", b"the lofi");
+    let (_, html) = page(&shop, "the-larks").await;
+    assert!(html.contains("media/lofi/a.wav.mp3") && !html.contains("songs/a.wav"), "{html}");
+    assert_eq!(shop.get("songs/a.wav").await.status(), StatusCode::FORBIDDEN);
+    assert_eq!(shop.get("lofi/a.wav.mp3").await.status(), StatusCode::OK);
+    shop.put("artist.json", br#"{"downloads": true}"#);
+    assert_eq!(shop.get("songs/a.wav").await.status(), StatusCode::OK);
+    let (_, html) = page(&shop, "the-larks").await;
+    assert!(html.contains("media/songs/a.wav\" download"), "{html}");
+    shop.put("artist.json", br#"{"downloads": false}"#);
+    assert_eq!(shop.get("songs/a.wav").await.status(), StatusCode::FORBIDDEN, "from now on");
+}
+
+/// Whoever the master has told a browser that it is, within the last minute.
+#[tokio::test]
+async fn a_page_knows_who_looks_without_asking() {
+    let shop = Shop::open().await;
+    let signed = |artists: &[&str], ends_in_s: i64| {
+        let visitor = Visitor {
+            account: Uuid::now_v7(),
+            name: "Ada <3".to_owned(),
+            artists: artists.iter().map(|a| a.parse().unwrap()).collect(),
+            expires_at_s: Utc::now().timestamp() + ends_in_s,
+        };
+        visitor_key().sign(&visitor).unwrap()
+    };
+    let seen = async |cookie: String| {
+        let url = format!("http://{}/artists/the-larks", shop.address);
+        let request =
+            shop.client.get(url).header("cookie", format!("a=b; tourbus_visitor={cookie}"));
+        let html = request.send().await.unwrap().text().await.unwrap();
+        (html.contains("Ada &#60;3"), html.contains("/workshop/the-larks"))
+    };
+    assert_eq!(seen(signed(&["the-larks"], 45)).await, (true, true));
+    assert_eq!(seen(signed(&["the-rooks"], 45)).await, (true, false));
+    assert_eq!(seen(signed(&["the-larks"], -20)).await, (false, false), "signed out a minute ago");
+    assert_eq!(seen("x.y".to_owned()).await, (false, false));
 }
 
 #[tokio::test]

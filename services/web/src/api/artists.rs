@@ -3,6 +3,7 @@
 use super::view::{ArtistView, SongView};
 use crate::{
     app::App,
+    auth::{Actor, Right},
     cursor::{self, Page},
     extract::{Id, Params},
     problem::Problem,
@@ -195,14 +196,25 @@ pub async fn read(app: &App, id: ArtistId) -> Result<ArtistView, Problem> {
     Ok(row.into())
 }
 
+/// Who may not look at the cluster sees what is their own.
+async fn may_see(app: &App, actor: &Actor, id: ArtistId) -> Result<(), Problem> {
+    if actor.may(Right::Look) {
+        return Ok(());
+    }
+    let facts = app.store.grant_facts(id).await?.ok_or_else(|| Problem::not_found("artist", id))?;
+    actor.require_artist(facts.account_id)
+}
+
 /// One artist.
 #[utoipa::path(get, path = "/artists/{id}", tag = "artists", operation_id = "get_artist",
     params(("id" = Uuid, Path)),
     responses((status = 200, body = ArtistView), (status = 404, body = Problem)))]
 pub async fn one(
     State(app): State<App>,
+    actor: Actor,
     Id(id): Id<ArtistId>,
 ) -> Result<Json<ArtistView>, Problem> {
+    may_see(&app, &actor, id).await?;
     read(&app, id).await.map(Json)
 }
 
@@ -223,9 +235,11 @@ pub struct PageParams {
     responses((status = 200, body = Page<SongView>), (status = 404, body = Problem)))]
 pub async fn songs(
     State(app): State<App>,
+    actor: Actor,
     Id(id): Id<ArtistId>,
     Params(params): Params<PageParams>,
 ) -> Result<Json<Page<SongView>>, Problem> {
+    may_see(&app, &actor, id).await?;
     let limit = cursor::limit(params.limit)?;
     let after: Option<i32> = params.cursor.as_deref().map(cursor::unpack).transpose()?;
     if app.store.artist(id).await?.is_none() {

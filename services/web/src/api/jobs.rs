@@ -175,6 +175,10 @@ fn refused(error: InputError, id: JobId, what: Ask) -> Problem {
             "The artist no longer lives on this job's source server.",
         )
         .remedy("Queue a new move instead."),
+        InputError::SongHeld => {
+            Problem::conflict("song_held", "Another job is making this song’s LOFI.")
+                .remedy("Wait for it, or cancel it first.")
+        }
         InputError::ServerDeleted => {
             Problem::conflict("server_deleted", "A server of this job was deleted.")
                 .remedy("Queue a new move, to another server.")

@@ -1,16 +1,21 @@
 //! The JSON API, under `/api/v1`.
 
 pub mod accounts;
+pub mod adopt;
+pub mod artist_change;
 pub mod artist_new;
 pub mod artists;
 pub mod audit;
 pub mod batches;
 pub mod drain;
 mod events;
+pub mod grants;
 pub mod jobs;
 pub mod joining;
+pub mod lofi;
 pub mod moves;
 pub mod own;
+pub mod profiles;
 pub mod queues;
 mod routes;
 pub mod servers;

@@ -1,15 +1,15 @@
 //! The table of the API's routes, each with whom it is for and what it changes.
 
 use super::{
-    accounts, artist_new, artists, audit, batches, drain, events, jobs, joining, moves, own,
-    queues, servers, settings, tokens,
+    accounts, adopt, artist_change, artist_new, artists, audit, batches, drain, events, grants,
+    jobs, joining, lofi, moves, own, profiles, queues, servers, settings, tokens,
 };
 use crate::{
     app::App,
     auth::{
         Right,
         access::{
-            Access::{self, May, Own, SignedIn},
+            Access::{self, May, Own, SignedIn, Workshop},
             Rule,
         },
     },
@@ -33,40 +33,50 @@ const BASE: &str = "/api/v1";
 /// Every route of the API.
 pub fn table(described: OpenApi) -> (OpenApiRouter<App>, Vec<Rule>) {
     Table::default()
-        .look(SignedIn, routes!(servers::list))
-        .look(SignedIn, routes!(servers::one))
+        .look(May(Right::Look), routes!(servers::list))
+        .look(May(Right::Look), routes!(servers::one))
         .change(May(Right::Servers), Action::ServerCreate, routes!(servers::create))
         .change(May(Right::Servers), Action::ServerModify, routes!(servers::modify))
         .change(May(Right::Servers), Action::ServerDelete, routes!(servers::delete))
         .change(May(Right::Servers), Action::ServerDrain, routes!(drain::drain))
         .change(May(Right::Servers), Action::ServerUndrain, routes!(drain::undrain))
-        .look(SignedIn, routes!(settings::get))
+        .look(May(Right::Look), routes!(settings::get))
         .change(May(Right::Servers), Action::SettingsModify, routes!(settings::modify))
         .change(May(Right::Servers), Action::ServerRelease, routes!(servers::release))
         .change(May(Right::Servers), Action::ServerEnrol, routes!(joining::enrol))
-        .look(SignedIn, routes!(joining::checks))
+        .look(May(Right::Look), routes!(joining::checks))
         .change(May(Right::Servers), Action::ServerCheck, routes!(joining::run_checks))
         .open(routes!(joining::join))
         .open(routes!(joining::take_report))
-        .look(SignedIn, routes!(artists::list))
+        .look(May(Right::Look), routes!(artists::list))
         .change(May(Right::Artists), Action::ArtistCreate, routes!(artist_new::create))
-        .look(SignedIn, routes!(artists::totals))
+        .look(May(Right::Look), routes!(artists::totals))
         .look(SignedIn, routes!(artists::one))
         .look(SignedIn, routes!(artists::songs))
+        .change(May(Right::Artists), Action::ArtistCreate, routes!(adopt::adopt))
+        .look(Workshop, routes!(grants::grant))
+        .change(May(Right::Artists), Action::ArtistModify, routes!(artist_change::modify))
         .change(May(Right::Move), Action::MoveQueue, routes!(moves::create))
-        .look(SignedIn, routes!(batches::list))
-        .look(SignedIn, routes!(batches::one))
-        .look(SignedIn, routes!(batches::refusals))
+        .change(May(Right::Artists), Action::LofiQueue, routes!(lofi::create))
+        .look(May(Right::Look), routes!(lofi::get))
+        .look(May(Right::Look), routes!(lofi::failures))
+        .change(May(Right::Steer), Action::JobRetry, routes!(lofi::retry))
+        .look(May(Right::Look), routes!(profiles::list))
+        .change(May(Right::Servers), Action::ProfileCreate, routes!(profiles::create))
+        .change(May(Right::Servers), Action::ProfileDelete, routes!(profiles::delete))
+        .look(May(Right::Look), routes!(batches::list))
+        .look(May(Right::Look), routes!(batches::one))
+        .look(May(Right::Look), routes!(batches::refusals))
         .change(May(Right::Steer), Action::BatchCancel, routes!(batches::cancel))
         .change(May(Right::Steer), Action::BatchRetry, routes!(batches::retry))
-        .look(SignedIn, routes!(jobs::list))
-        .look(SignedIn, routes!(jobs::one))
+        .look(May(Right::Look), routes!(jobs::list))
+        .look(May(Right::Look), routes!(jobs::one))
         .change(May(Right::Steer), Action::JobCancel, routes!(jobs::cancel))
         .change(May(Right::Steer), Action::JobRetry, routes!(jobs::retry))
         .change(May(Right::Steer), Action::JobExpress, routes!(jobs::express))
-        .look(SignedIn, routes!(events::stream))
-        .look(SignedIn, routes!(queues::list))
-        .look(SignedIn, routes!(audit::list))
+        .look(May(Right::Look), routes!(events::stream))
+        .look(May(Right::Look), routes!(queues::list))
+        .look(May(Right::Look), routes!(audit::list))
         .look(May(Right::Accounts), routes!(accounts::list))
         .look(May(Right::Accounts), routes!(accounts::one))
         .change(May(Right::Accounts), Action::AccountCreate, routes!(accounts::create))

@@ -1,5 +1,6 @@
 //! `/settings`: of the whole cluster.
 
+use super::profiles;
 use crate::{
     app::App,
     auth::{Actor, Right},
@@ -11,6 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use tourbus_store::{ClusterSettings, SERVER_LIMIT_MAX};
 use utoipa::ToSchema;
 
+/// Largest quota that can be set, in bytes (1 EiB).
+const QUOTA_BYTES_MAX: u64 = 1 << 60;
+
 /// The settings of the whole cluster.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = ClusterSettings)]
@@ -19,6 +23,12 @@ pub struct SettingsView {
     pub server_limit: Option<u32>,
     /// Cluster servers at this moment.
     pub servers: u32,
+    /// Whether anybody may sign up as an artist.
+    pub sign_up: bool,
+    /// How large an artist's files may be who has no quota of their own, in bytes.
+    pub quota_bytes: u64,
+    /// By which profile songs are converted whose artist has none of their own.
+    pub lofi_profile: String,
 }
 
 /// What somebody wants the server limit to be.
@@ -47,23 +57,37 @@ pub struct SettingsPatch {
     #[serde(default)]
     #[schema(value_type = Option<u32>)]
     pub server_limit: LimitWish,
+    /// Whether anybody may sign up as an artist.
+    #[serde(default)]
+    pub sign_up: Option<bool>,
+    /// How large an artist's files may be who has no quota of their own, in bytes.
+    #[serde(default)]
+    pub quota_bytes: Option<u64>,
+    /// By which profile songs are converted from now on whose artist has none of their own. Songs
+    /// that have a LOFI keep it until they are converted anew.
+    #[serde(default)]
+    pub lofi_profile: Option<String>,
 }
 
 /// The settings; the API's and the pages' way.
 pub async fn read(app: &App) -> Result<SettingsView, Problem> {
-    let room = app.store.server_room().await?;
-    Ok(SettingsView { server_limit: room.limit, servers: room.servers })
+    let (room, settings) = (app.store.server_room().await?, app.store.cluster_settings().await?);
+    Ok(SettingsView {
+        server_limit: room.limit,
+        servers: room.servers,
+        sign_up: settings.sign_up,
+        quota_bytes: settings.quota_bytes,
+        lofi_profile: app.store.lofi_profile().await?,
+    })
 }
 
 /// Changes the settings; the API's and the pages' way.
 pub async fn change(app: &App, actor: &Actor, patch: &SettingsPatch) -> Result<(), Problem> {
     actor.require(Right::Servers)?;
-    let server_limit = match patch.server_limit {
-        LimitWish::Unsaid => return Ok(()),
-        LimitWish::Unlimited => None,
-        LimitWish::AtMost(limit) => Some(limit),
-    };
-    if let Some(limit) = server_limit.filter(|n| *n > SERVER_LIMIT_MAX) {
+    let SettingsPatch { server_limit, sign_up, quota_bytes, .. } = *patch;
+    if let LimitWish::AtMost(limit) = server_limit
+        && limit > SERVER_LIMIT_MAX
+    {
         return Err(Problem::unprocessable(
             "bad_server_limit",
             format!("A server limit of {limit} is more than anybody has."),
@@ -71,7 +95,25 @@ pub async fn change(app: &App, actor: &Actor, patch: &SettingsPatch) -> Result<(
         .remedy(format!("Use 0 to {SERVER_LIMIT_MAX}, or none for no limit."))
         .field("server_limit"));
     }
-    Ok(app.store.set_cluster_settings(&actor.by(), &ClusterSettings { server_limit }).await?)
+    if quota_bytes.is_some_and(|q| q > QUOTA_BYTES_MAX) {
+        return Err(Problem::unprocessable("bad_quota", "The quota is more than anybody has.")
+            .remedy("Give it in bytes, such as 10737418240 for 10 GiB.")
+            .field("quota_bytes"));
+    }
+    let change = |settings: &mut ClusterSettings| {
+        match server_limit {
+            LimitWish::Unsaid => {}
+            LimitWish::Unlimited => settings.server_limit = None,
+            LimitWish::AtMost(limit) => settings.server_limit = Some(limit),
+        }
+        settings.sign_up = sign_up.unwrap_or(settings.sign_up);
+        settings.quota_bytes = quota_bytes.unwrap_or(settings.quota_bytes);
+    };
+    // The last that can be refused: either all is changed, or nothing.
+    if let Some(name) = &patch.lofi_profile {
+        profiles::choose(app, actor, name).await?;
+    }
+    Ok(app.store.change_cluster_settings(&actor.by(), change).await?)
 }
 
 /// The settings of the whole cluster.

@@ -52,8 +52,8 @@ fn checked(body: &TokenBody, role: Role) -> Result<NewToken, Problem> {
             .remedy(format!("Use 1 to {LABEL_CHARS_MAX} characters, such as “backup script”.")));
     }
     let scope = body.scope.to_store();
-    if scope == Scope::Steer && role == Role::Viewer {
-        let what = "A viewer's token cannot steer.";
+    if scope == Scope::Steer && matches!(role, Role::Viewer | Role::Artist) {
+        let what = "A viewer's or an artist's token cannot steer.";
         return Err(Problem::unprocessable("wide_scope", what)
             .remedy("Choose the scope read, or ask an admin for another role."));
     }

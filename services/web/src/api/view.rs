@@ -4,10 +4,12 @@ mod account;
 mod artist;
 mod batch;
 mod job;
+mod lofi;
 mod server;
 
 pub use account::{AccountView, RoleName, ScopeName, SessionView, TokenView};
 pub use artist::{ArtistView, SongView};
 pub use batch::BatchView;
 pub use job::{JobDetail, JobView, StepView, TimelineView};
+pub use lofi::{LofiFailureView, LofiServerView};
 pub use server::{ServerState, ServerView};

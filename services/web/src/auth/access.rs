@@ -17,6 +17,8 @@ pub enum Access {
     /// Everybody who is signed in, for what is their own: not for tokens that may only read or
     /// steer.
     Own,
+    /// Who works on artists' pages, for those that are theirs.
+    Workshop,
     /// Who has this right.
     May(Right),
 }
@@ -27,6 +29,8 @@ impl fmt::Display for Access {
             Self::Everybody => "everybody",
             Self::SignedIn => "signed in",
             Self::Own => "own",
+            Self::Workshop => "workshop",
+            Self::May(Right::Look) => "look",
             Self::May(Right::Move) => "move",
             Self::May(Right::Steer) => "steer",
             Self::May(Right::Servers) => "servers",
@@ -42,6 +46,7 @@ impl Access {
         match self {
             Self::Everybody | Self::SignedIn => Ok(()),
             Self::Own => actor.require_own(),
+            Self::Workshop => actor.require_workshop(),
             Self::May(right) => actor.require(right),
         }
     }

@@ -1,4 +1,5 @@
-//! The session cookie.
+//! The session cookie. It is for the master alone: no cluster server ever sees it. What the others
+//! are told of who is signed in is another cookie, which opens nothing: see [`super::visitor`].
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use std::net::IpAddr;
@@ -6,7 +7,7 @@ use tourbus_config::ClusterConfig;
 use tourbus_store::SESSION_TTL_S;
 
 /// Its name.
-pub const NAME: &str = "tourbus_session";
+pub const NAME: &str = "tourbus_master";
 /// A fresh token: this many random bytes, as hex.
 const TOKEN_BYTES: usize = 32;
 
@@ -29,27 +30,34 @@ pub fn read(headers: &HeaderMap) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn build(cluster: &ClusterConfig, value: &str, max_age_s: i32) -> Option<HeaderValue> {
+/// A cookie for every server of the cluster, or for the master alone.
+pub(super) fn build(
+    cluster: &ClusterConfig,
+    name: &str,
+    value: &str,
+    max_age_s: i64,
+    everywhere: bool,
+) -> Option<HeaderValue> {
     // An address has no subdomains, and browsers refuse it as a cookie's domain.
     let domain = match cluster.main_domain.parse::<IpAddr>() {
-        Ok(_) => String::new(),
-        Err(_) => format!("; Domain={}", cluster.main_domain),
+        Err(_) if everywhere => format!("; Domain={}", cluster.main_domain),
+        _ => String::new(),
     };
     let secure = if cluster.main_url.starts_with("https:") { "; Secure" } else { "" };
     let text = format!(
-        "{NAME}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{domain}{secure}"
+        "{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{domain}{secure}"
     );
     HeaderValue::from_str(&text).ok()
 }
 
 /// `Set-Cookie` that keeps the session for as long as the database does.
 pub fn set(cluster: &ClusterConfig, token: &str) -> Option<HeaderValue> {
-    build(cluster, token, SESSION_TTL_S)
+    build(cluster, NAME, token, SESSION_TTL_S.into(), false)
 }
 
 /// `Set-Cookie` that forgets the session.
 pub fn clear(cluster: &ClusterConfig) -> Option<HeaderValue> {
-    build(cluster, "", 0)
+    build(cluster, NAME, "", 0, false)
 }
 
 #[cfg(test)]
@@ -61,16 +69,24 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_crosses_subdomains_and_stays_off_plain_http_when_it_can() {
+    fn the_session_stays_at_the_master_and_off_plain_http_when_it_can() {
         let named = set(&cluster("tourbus.localhost", "https://tourbus.localhost"), "ab").unwrap();
         assert_eq!(
             named.to_str().unwrap(),
-            "tourbus_session=ab; Path=/; HttpOnly; SameSite=Lax; Max-Age=43200; \
-             Domain=tourbus.localhost; Secure"
+            "tourbus_master=ab; Path=/; HttpOnly; SameSite=Lax; Max-Age=43200; Secure"
         );
-        let address = set(&cluster("127.0.0.1", "http://127.0.0.1:8080"), "ab").unwrap();
-        assert!(!address.to_str().unwrap().contains("Domain"));
-        assert!(!address.to_str().unwrap().contains("Secure"));
+        let plain = set(&cluster("127.0.0.1", "http://127.0.0.1:8080"), "ab").unwrap();
+        assert!(!plain.to_str().unwrap().contains("Secure"));
+    }
+
+    #[test]
+    fn what_is_for_everybody_names_the_domain_if_it_has_a_name() {
+        let shown = |domain: &str| {
+            let cookie = build(&cluster(domain, "http://x"), "a", "b", 1, true).unwrap();
+            cookie.to_str().unwrap().to_owned()
+        };
+        assert!(shown("tourbus.localhost").ends_with("; Domain=tourbus.localhost"));
+        assert!(!shown("127.0.0.1").contains("Domain"));
     }
 
     #[test]

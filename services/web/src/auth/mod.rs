@@ -11,6 +11,7 @@ pub mod origin;
 pub mod password;
 pub mod password_rules;
 pub mod turns;
+pub mod visitor;
 
 use crate::problem::Problem;
 use axum::{extract::FromRequestParts, http::request::Parts};
@@ -43,6 +44,8 @@ pub struct Actor {
 /// Something that not everybody may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Right {
+    /// Look at the cluster: servers, artists, jobs, queues, the audit log.
+    Look,
     /// Start moves.
     Move,
     /// Cancel, retry, expedite.
@@ -51,7 +54,7 @@ pub enum Right {
     Servers,
     /// Accounts, and other people's tokens.
     Accounts,
-    /// Make artists.
+    /// Make artists, convert their songs.
     Artists,
 }
 
@@ -65,9 +68,11 @@ impl Actor {
     /// Whether the asker may do this.
     pub fn may(&self, right: Right) -> bool {
         match (self.role(), right) {
-            (Role::Admin, _) | (Role::Operator, Right::Steer) => true,
+            (Role::Admin, _)
+            | (Role::Operator, Right::Look | Right::Steer)
+            | (Role::Viewer, Right::Look) => true,
             (Role::Operator, Right::Move | Right::Servers | Right::Accounts | Right::Artists)
-            | (Role::Viewer, _) => false,
+            | (Role::Viewer | Role::Artist, _) => false,
         }
     }
 
@@ -91,6 +96,28 @@ impl Actor {
             Some(token) if token.scope != Scope::Full => Err(self.narrow_token()),
             _ => Ok(()),
         }
+    }
+
+    /// Refuses (403) who works on no artist: neither one of their own, nor everybody's as an admin.
+    pub fn require_workshop(&self) -> Result<(), Problem> {
+        self.require_own()?;
+        match self.account.role {
+            Role::Admin | Role::Artist => Ok(()),
+            role @ (Role::Operator | Role::Viewer) => Err(Problem::forbidden(format!(
+                "Your account's role, {role}, does not allow this."
+            ))
+            .remedy("Artists work on their own pages, and admins on all of them.")),
+        }
+    }
+
+    /// Refuses (403) whose artist this is not.
+    pub fn require_artist(&self, owner: Option<Uuid>) -> Result<(), Problem> {
+        self.require_workshop()?;
+        if self.account.role == Role::Admin || owner == Some(self.account.id) {
+            return Ok(());
+        }
+        Err(Problem::forbidden("This is another account's artist.")
+            .remedy("Sign in with the account that the artist belongs to."))
     }
 
     fn narrow_token(&self) -> Problem {

@@ -1,6 +1,7 @@
 //! Cross-site request forgery: a request that changes something and comes with a cookie must
 //! come from our own pages.
 
+use crate::problem::Problem;
 use axum::http::{HeaderMap, Method, header};
 
 /// Whether a method changes nothing.
@@ -24,6 +25,17 @@ pub fn is_ours(headers: &HeaderMap, main_url: &str) -> bool {
         return origin.to_str().ok().and_then(origin_of) == origin_of(main_url);
     }
     headers.get("sec-fetch-site").is_some_and(|v| v == "same-origin")
+}
+
+/// Refuses (403) a form that a browser sends from a page that is not ours, where nobody is signed in
+/// yet. Scripts send neither header, and gain nothing; a browser sends at least one.
+pub fn check_form(headers: &HeaderMap, main_url: &str) -> Result<(), Problem> {
+    let from_browser =
+        headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
+    if from_browser && !is_ours(headers, main_url) {
+        return Err(Problem::foreign_page(main_url));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -100,6 +100,7 @@ mod tests {
             main_ca: None,
             broker: Some(Place { address: text(broker), ca: None }),
             master_public_keys: Vec::new(),
+            visitor_public_keys: Vec::new(),
             staging: StagingAccess {
                 endpoint: text(endpoint),
                 ca: None,

@@ -3,6 +3,7 @@
 use super::{
     batch_head::Head,
     batch_lines::{Chip, JobLine, JobList, Section},
+    batch_words::Words,
     chrome::{Chrome, html},
     form::{Fields, query},
 };
@@ -139,7 +140,7 @@ async fn jobs(
         may_steer: actor.may(Right::Steer),
         back: format!("/batches/{}", batch.id),
         show_batch: false,
-        empty: "No artist of this batch is in this state at the moment.",
+        empty: Words::of(&batch.kind).empty,
     };
     let Some(group) = chosen else {
         list.sections = sections(app, batch, servers).await?;
@@ -196,12 +197,13 @@ async fn sections(
 }
 
 /// The groups of a batch's jobs in the order in which a person looks for them, with counts.
-const fn groups(batch: &BatchView) -> [(&'static str, JobGroup, i32); 5] {
+fn groups(batch: &BatchView) -> [(&'static str, JobGroup, i32); 5] {
+    let words = Words::of(&batch.kind);
     [
-        ("Moving now", JobGroup::Running, batch.jobs_running),
+        (words.now, JobGroup::Running, batch.jobs_running),
         ("Failed", JobGroup::Failed, batch.jobs_failed),
         ("Waiting", JobGroup::Waiting, batch.jobs_queued),
-        ("Moved", JobGroup::Moved, batch.jobs_succeeded),
+        (words.done_heading, JobGroup::Moved, batch.jobs_succeeded),
         ("Cancelled", JobGroup::Cancelled, batch.jobs_cancelled),
     ]
 }
@@ -214,11 +216,12 @@ fn chips(batch: &BatchView, chosen: Option<JobGroup>) -> Vec<Chip> {
         count,
         chosen: group == chosen,
     };
+    let words = Words::of(&batch.kind);
     vec![
         chip("All", None, batch.jobs_total),
-        chip("Moving", Some(JobGroup::Running), batch.jobs_running),
+        chip(words.doing, Some(JobGroup::Running), batch.jobs_running),
         chip("Waiting", Some(JobGroup::Waiting), batch.jobs_queued),
-        chip("Moved", Some(JobGroup::Moved), batch.jobs_succeeded),
+        chip(words.done_heading, Some(JobGroup::Moved), batch.jobs_succeeded),
         chip("Failed", Some(JobGroup::Failed), batch.jobs_failed),
         chip("Cancelled", Some(JobGroup::Cancelled), batch.jobs_cancelled),
     ]

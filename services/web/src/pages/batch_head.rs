@@ -2,6 +2,7 @@
 
 use super::{
     batch_lines::server_name,
+    batch_words::Words,
     show::{self, When},
 };
 use crate::api::view::{BatchView, ServerView};
@@ -10,7 +11,12 @@ use uuid::Uuid;
 /// A batch, for people.
 pub struct Head {
     pub id: Uuid,
-    pub target: String,
+    pub is_move: bool,
+    pub words: &'static Words,
+    /// `300 artists to Server2`.
+    pub what: String,
+    /// What its bytes are.
+    pub bytes_of: String,
     pub requested_by: String,
     pub reason: String,
     pub created: When,
@@ -22,7 +28,6 @@ pub struct Head {
     pub failed: i32,
     pub cancelled: i32,
     pub refused: i64,
-    pub total_text: String,
     pub open_text: String,
     pub succeeded_text: String,
     pub refused_text: String,
@@ -75,11 +80,6 @@ impl Bar {
     }
 }
 
-fn artists(n: i32) -> String {
-    let word = if n == 1 { "artist" } else { "artists" };
-    format!("{} {word}", show::count(n.into()))
-}
-
 /// What did not come off.
 fn others(batch: &BatchView) -> String {
     let part = |n: i32, word: &str| match n {
@@ -89,23 +89,33 @@ fn others(batch: &BatchView) -> String {
     part(batch.jobs_failed, "failed") + &part(batch.jobs_cancelled, "cancelled")
 }
 
-fn headline(batch: &BatchView, target: &str) -> String {
+fn headline(batch: &BatchView, words: &Words, to: &str) -> String {
     let (total, moved) = (batch.jobs_total, batch.jobs_succeeded);
+    let Words { doing, done, done_heading, one, .. } = words;
     if batch.finished_at.is_none() {
-        return format!("Moving {} to {target}", artists(total));
+        return format!("{doing} {}{to}", words.counted(total));
     }
     match moved {
-        n if n == total => format!("Moved {} to {target}", artists(total)),
-        0 => format!("No artist moved to {target}{}", others(batch)),
+        n if n == total => format!("{done_heading} {}{to}", words.counted(total)),
+        0 => format!("No {one} {done}{to}{}", others(batch)),
         n => {
             let (n, others) = (show::count(n.into()), others(batch));
-            format!("{n} of {} moved to {target}{others}", artists(total))
+            format!("{n} of {} {done}{to}{others}", words.counted(total))
         }
     }
 }
 
+/// Where it goes, as the end of a sentence; nothing for what goes nowhere.
+fn to(batch: &BatchView, servers: &[ServerView]) -> String {
+    if batch.kind != "move" {
+        return String::new();
+    }
+    let target = batch.target_server_id.map(|id| server_name(servers, id));
+    format!(" to {}", target.as_deref().unwrap_or("several servers"))
+}
+
 /// How it ended in a word or two, and the colour of that.
-const fn outcome(batch: &BatchView) -> (&'static str, &'static str) {
+const fn outcome(batch: &BatchView, done: &'static str) -> (&'static str, &'static str) {
     let (moved, failed, cancelled) =
         (batch.jobs_succeeded > 0, batch.jobs_failed > 0, batch.jobs_cancelled > 0);
     match (batch.finished_at.is_some(), moved, failed, cancelled) {
@@ -114,7 +124,7 @@ const fn outcome(batch: &BatchView) -> (&'static str, &'static str) {
         (true, false, true, _) => ("Failed", "failed"),
         (true, true, false, true) => ("Partly cancelled", "partly"),
         (true, false, false, true) => ("Cancelled", "cancelled"),
-        (true, _, false, false) => ("Moved", "succeeded"),
+        (true, _, false, false) => (done, "succeeded"),
     }
 }
 
@@ -140,12 +150,21 @@ impl Head {
             _ if batch.jobs_running == 0 => "waiting to begin".to_owned(),
             _ => "estimating…".to_owned(),
         };
-        let target = batch.target_server_id.map(|id| server_name(servers, id)).unwrap_or_default();
-        let (outcome, tone) = outcome(batch);
+        let words = Words::of(&batch.kind);
+        let to = to(batch, servers);
+        let bytes_of = if batch.kind == "move" {
+            format!("Bytes{}, {}", to.replacen(" to ", " at ", 1), words.bytes)
+        } else {
+            words.bytes.to_owned()
+        };
+        let (outcome, tone) = outcome(batch, words.done_heading);
         Self {
             id: batch.id,
-            headline: headline(batch, &target),
-            target,
+            headline: headline(batch, words, &to),
+            what: format!("{}{to}", words.counted(batch.jobs_total)),
+            bytes_of,
+            words,
+            is_move: batch.kind == "move",
             requested_by: batch.requested_by.clone(),
             reason: batch.reason.clone(),
             created: show::when(batch.created_at),
@@ -157,7 +176,6 @@ impl Head {
             failed: batch.jobs_failed,
             cancelled: batch.jobs_cancelled,
             refused: batch.refused,
-            total_text: show::count(i64::from(batch.jobs_total)),
             open_text: show::count(i64::from(batch.jobs_queued + batch.jobs_running)),
             succeeded_text: show::count(i64::from(batch.jobs_succeeded)),
             refused_text: show::count(batch.refused),
@@ -212,7 +230,7 @@ mod tests {
     fn the_heading_says_how_it_ended() {
         let told = |jobs| {
             let batch = batch(jobs);
-            (headline(&batch, "Server3"), outcome(&batch))
+            (headline(&batch, Words::of("move"), " to Server3"), outcome(&batch, "Moved"))
         };
         let cases = [
             ([0, 0, 0, 2], "Moving 2 artists to Server3", ("", "copying")),

@@ -37,6 +37,11 @@ pub struct JobLine {
     pub title: String,
     /// Whether it goes from one server to another.
     pub is_move: bool,
+    /// What leads the line: the song, or the artist.
+    pub subject: String,
+    /// Whether it makes a small rendition.
+    pub is_lofi: bool,
+    pub artist_id: Uuid,
     pub artist_name: String,
     pub artist_slug: String,
     pub source: String,
@@ -110,6 +115,7 @@ pub fn phase(kind: JobKind, state: JobState, cancel_requested: bool) -> &'static
         JobState::RollingBack if cancel_requested => "Cancelling",
         JobState::RollingBack => "Undoing",
         JobState::Succeeded if kind == JobKind::Move => "Moved",
+        JobState::Succeeded if kind == JobKind::Lofi => "Converted",
         JobState::Succeeded => "Done",
         JobState::Failed => "Failed",
         JobState::Cancelled => "Cancelled",
@@ -117,11 +123,12 @@ pub fn phase(kind: JobKind, state: JobState, cancel_requested: bool) -> &'static
     }
 }
 
-/// What a job does to an artist.
-pub fn title(kind: JobKind, artist: &str) -> String {
+/// What a job does to an artist, or to a song of theirs.
+pub fn title(kind: JobKind, artist: &str, song: Option<&str>) -> String {
     match kind {
         JobKind::Move => format!("Moving {artist}"),
         JobKind::Provision => format!("Making {artist}’s page"),
+        JobKind::Lofi => format!("LOFI of {}", song.unwrap_or("a song that is gone")),
     }
 }
 
@@ -165,7 +172,8 @@ impl JobLine {
         let percent =
             if state == JobState::Succeeded { 100 } else { show::percent(done, job.bytes_total) };
         let undone = state.is_final() && state != JobState::Succeeded;
-        let moved_since = if undone && job.artist_server_id != job.source_server_id {
+        let stays = !kind.follows_artist();
+        let moved_since = if undone && stays && job.artist_server_id != job.source_server_id {
             server_name(servers, job.artist_server_id)
         } else {
             String::new()
@@ -173,8 +181,9 @@ impl JobLine {
         Self {
             id: job.id,
             batch_id: job.batch_id,
-            title: title(kind, &job.artist_name),
+            title: title(kind, &job.artist_name, job.song_title.as_deref()),
             is_move: kind == JobKind::Move,
+            subject: job.song_title.clone().unwrap_or_else(|| job.artist_name.clone()),
             source: server_name(servers, job.source_server_id),
             target: server_name(servers, job.target_server_id),
             phase: phase(kind, state, job.cancel_requested),
@@ -187,8 +196,12 @@ impl JobLine {
             retryable: job.retryable,
             moved_since,
             waits_for: waits_for(servers, &job.at_servers),
-            expressable: state == JobState::Queued && !job.express,
+            expressable: state == JobState::Queued
+                && !job.express
+                && (kind == JobKind::Move || job.bulk),
             created: show::when(job.created_at),
+            is_lofi: kind == JobKind::Lofi,
+            artist_id: job.artist_id,
             artist_name: job.artist_name,
             artist_slug: job.artist_slug,
             state: job.state,

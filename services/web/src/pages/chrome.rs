@@ -26,6 +26,10 @@ pub struct Chrome {
     pub may_artists: bool,
     /// Whether it may manage accounts.
     pub may_accounts: bool,
+    /// Whether it may look at the cluster: an artist's account may not.
+    pub may_look: bool,
+    /// Whether anybody may sign up.
+    pub sign_up: bool,
     /// Without JavaScript, the page reloads itself this often, in seconds; 0 for never.
     pub reload_s: u32,
 }
@@ -41,6 +45,8 @@ impl Chrome {
             may_steer: actor.may(Right::Steer),
             may_artists: actor.may(Right::Artists),
             may_accounts: actor.may(Right::Accounts),
+            may_look: actor.may(Right::Look),
+            sign_up: false,
             reload_s: 0,
         }
     }

@@ -3,17 +3,22 @@
 use super::{
     chrome::{Chrome, html},
     form::query,
-    show,
+    sign_up,
+    tile::Tile,
 };
 use crate::{
     api::artists::{self, ListParams, Sort},
     app::App,
-    auth::guard,
+    auth::{Actor, guard, visitor},
     extract::Params,
     problem::Problem,
 };
 use askama::Template;
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{
+    extract::State,
+    http::{HeaderMap, header},
+    response::Response,
+};
 use serde::Deserialize;
 
 /// Artists on a page.
@@ -27,19 +32,12 @@ pub struct Search {
     cursor: Option<String>,
 }
 
-struct Line {
-    slug: String,
-    name: String,
-    songs: i32,
-    plays: String,
-}
-
 #[derive(Template)]
 #[template(path = "home.html")]
 struct HomePage {
     chrome: Chrome,
     q: String,
-    artists: Vec<Line>,
+    artists: Vec<Tile>,
     next: String,
     later: bool,
 }
@@ -61,15 +59,22 @@ pub async fn page(
         ..ListParams::default()
     };
     let found = artists::page(&app, &params).await?;
-    let line = |a: crate::api::view::ArtistView| Line {
-        slug: a.slug,
-        name: a.name,
-        songs: a.songs,
-        plays: show::count(a.plays_total),
+    let tile = |a: crate::api::view::ArtistView| {
+        Tile::new(format!("/a/{}", a.slug), a.name, a.songs, a.plays_total)
     };
     let next = found.next_cursor.map(|c| query(&[("q", &q), ("cursor", &c)])).unwrap_or_default();
-    let artists = found.items.into_iter().map(line).collect();
+    let artists = found.items.into_iter().map(tile).collect();
     let actor = guard::visitor(&app, &headers).await;
-    let chrome = actor.map_or_else(|| Chrome::public("Tourbus"), |a| Chrome::of(&a, "", "Tourbus"));
-    html(&HomePage { chrome, q, artists, next, later })
+    let chrome = match &actor {
+        Some(actor) => Chrome::of(actor, "", "Tourbus"),
+        None => Chrome { sign_up: sign_up::is_open(&app).await?, ..Chrome::public("Tourbus") },
+    };
+    let mut response = html(&HomePage { chrome, q, artists, next, later })?;
+    // From here one goes on to an artist's page, on any server.
+    if let Some(Actor { account, session: Some(_), .. }) = &actor
+        && let Some(cookie) = visitor::cookie_of(&app, account).await?
+    {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
 }

@@ -2,11 +2,13 @@
 //! API.
 
 mod accounts;
+mod artist;
 mod artist_new;
 mod audit;
 mod batch;
 mod batch_head;
 mod batch_lines;
+mod batch_words;
 mod chrome;
 pub mod error;
 mod form;
@@ -14,6 +16,7 @@ mod home;
 mod job;
 mod jobs;
 mod joining;
+mod lofi;
 mod move_artists;
 mod move_check;
 mod own;
@@ -23,9 +26,12 @@ mod servers;
 mod settings;
 mod show;
 mod sign_in;
+mod sign_up;
 #[cfg(test)]
 mod tests;
+mod tile;
 mod timeline;
+mod workshop;
 
 pub use routes::rules;
 

@@ -140,6 +140,7 @@ const fn may(role: Role) -> &'static str {
         Role::Admin => "do everything: moves, servers, accounts",
         Role::Operator => "look at everything; cancel, retry and expedite",
         Role::Viewer => "look at everything, change nothing",
+        Role::Artist => "work on your own artists",
     }
 }
 
@@ -154,7 +155,7 @@ async fn show(app: &App, actor: &Actor, said: Said) -> Result<Response, Problem>
         may: may(actor.account.role),
         sessions: sessions.into_iter().map(session_line).collect(),
         tokens: tokens.into_iter().map(|t| TokenView::from(t).into()).collect(),
-        may_steer: actor.account.role != Role::Viewer,
+        may_steer: matches!(actor.account.role, Role::Admin | Role::Operator),
         said,
     })?;
     if let Some(status) = status {

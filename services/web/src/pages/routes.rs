@@ -2,19 +2,20 @@
 //! from it, so no page can be forgotten.
 
 use super::{
-    accounts, artist_new, audit, batch, home, job, jobs, joining, move_artists, move_check, own,
-    queues,
+    accounts, artist, artist_new, audit, batch, home, job, jobs, joining, lofi, move_artists,
+    move_check, own, queues,
     servers::{delete, drain, form, overview},
-    settings, sign_in,
+    settings, sign_in, sign_up, workshop,
 };
 use crate::{
     app::App,
     auth::{
         Right,
         access::{
-            Access::{self, Everybody, May, Own, SignedIn},
+            Access::{self, Everybody, May, Own, SignedIn, Workshop},
             Rule,
         },
+        visitor,
     },
     front_door,
     joining::{binary, script},
@@ -52,6 +53,15 @@ fn change<T: 'static>(
 }
 
 fn table() -> Vec<Route> {
+    let mut table = public();
+    table.extend(of_the_cluster());
+    table.extend(of_lofi());
+    table.extend(of_accounts());
+    table
+}
+
+/// For listeners, artists, and whoever is not known yet.
+fn public() -> Vec<Route> {
     vec![
         look("/", Everybody, home::page),
         look("/a/{slug}", Everybody, front_door::open),
@@ -62,34 +72,53 @@ fn table() -> Vec<Route> {
         look("/sign-in", Everybody, sign_in::page),
         change("/sign-in", Everybody, Action::SessionOpen, sign_in::submit),
         change("/sign-out", SignedIn, Action::SessionClose, sign_in::sign_out),
-        look("/move", SignedIn, move_artists::page),
+        look("/sign-up", Everybody, sign_up::page),
+        change("/sign-up", Everybody, Action::AccountCreate, sign_up::submit),
+        look("/visitor", Everybody, visitor::answer),
+        look("/workshop", SignedIn, workshop::list),
+        look("/workshop/{slug}", Workshop, workshop::page),
+    ]
+}
+
+/// For those who run the cluster.
+fn of_the_cluster() -> Vec<Route> {
+    vec![
+        look("/move", May(Right::Look), move_artists::page),
         change("/move", May(Right::Move), Action::MoveQueue, move_check::submit),
         look("/artists/new", May(Right::Artists), artist_new::page),
         change("/artists/new", May(Right::Artists), Action::ArtistCreate, artist_new::submit),
-        look("/batches", SignedIn, batch::list),
-        look("/batches/{id}", SignedIn, batch::page),
+        look("/artists/{id}", May(Right::Look), artist::page),
+        change("/artists/{id}/lofi", May(Right::Artists), Action::LofiQueue, artist::convert),
+        change(
+            "/artists/{id}/lofi-profile",
+            May(Right::Artists),
+            Action::ArtistModify,
+            artist::choose_profile,
+        ),
+        look("/batches", May(Right::Look), batch::list),
+        look("/batches/{id}", May(Right::Look), batch::page),
         look("/batches/{id}/cancel", May(Right::Steer), batch::confirm_cancel),
         change("/batches/{id}/cancel", May(Right::Steer), Action::BatchCancel, batch::cancel),
         change("/batches/{id}/retry", May(Right::Steer), Action::BatchRetry, batch::retry),
-        look("/jobs", SignedIn, jobs::list),
-        look("/jobs/{id}", SignedIn, job::page),
+        look("/jobs", May(Right::Look), jobs::list),
+        look("/jobs/{id}", May(Right::Look), job::page),
         change("/jobs/{id}/cancel", May(Right::Steer), Action::JobCancel, job::cancel),
         change("/jobs/{id}/retry", May(Right::Steer), Action::JobRetry, job::retry),
         change("/jobs/{id}/express", May(Right::Steer), Action::JobExpress, job::express),
-        look("/servers", SignedIn, overview::page),
+        look("/servers", May(Right::Look), overview::page),
         look("/servers/new", May(Right::Servers), form::new),
         change("/servers", May(Right::Servers), Action::ServerCreate, form::create),
         look("/servers/modify", May(Right::Servers), form::pick),
         look("/servers/delete", May(Right::Servers), delete::list),
-        look("/servers/{id}", SignedIn, overview::one),
+        look("/servers/{id}", May(Right::Look), overview::one),
         look("/servers/{id}/modify", May(Right::Servers), form::page),
         change("/servers/{id}/modify", May(Right::Servers), Action::ServerModify, form::modify),
         look("/servers/{id}/delete", May(Right::Servers), delete::confirm),
         change("/servers/{id}/delete", May(Right::Servers), Action::ServerDelete, delete::submit),
-        look("/servers/{id}/drain", SignedIn, drain::page),
+        look("/servers/{id}/drain", May(Right::Look), drain::page),
         change("/servers/{id}/drain", May(Right::Servers), Action::ServerDrain, drain::submit),
         change("/servers/{id}/undrain", May(Right::Servers), Action::ServerUndrain, drain::stop),
-        look("/servers/{id}/checks-part", SignedIn, joining::part),
+        look("/servers/{id}/checks-part", May(Right::Look), joining::part),
         change("/servers/{id}/enrolment", May(Right::Servers), Action::ServerEnrol, joining::enrol),
         change(
             "/servers/{id}/checks",
@@ -105,8 +134,38 @@ fn table() -> Vec<Route> {
         ),
         look("/settings", May(Right::Servers), settings::page),
         change("/settings", May(Right::Servers), Action::SettingsModify, settings::submit),
-        look("/queues", SignedIn, queues::page),
-        look("/audit", SignedIn, audit::page),
+        look("/queues", May(Right::Look), queues::page),
+        look("/audit", May(Right::Look), audit::page),
+    ]
+}
+
+/// Small renditions.
+fn of_lofi() -> Vec<Route> {
+    let profiles = May(Right::Servers);
+    vec![
+        look("/lofi", May(Right::Look), lofi::page),
+        change("/lofi", May(Right::Artists), Action::LofiQueue, lofi::convert),
+        change("/lofi/retry", May(Right::Steer), Action::JobRetry, lofi::retry_all),
+        change("/lofi/failures/{id}/retry", May(Right::Steer), Action::JobRetry, lofi::retry),
+        change("/lofi/profiles", profiles, Action::ProfileCreate, lofi::add_profile),
+        change(
+            "/lofi/profiles/{name}/delete",
+            profiles,
+            Action::ProfileDelete,
+            lofi::delete_profile,
+        ),
+        change(
+            "/lofi/profiles/{name}/choose",
+            profiles,
+            Action::SettingsModify,
+            lofi::choose_profile,
+        ),
+    ]
+}
+
+/// One's own account, and everybody's.
+fn of_accounts() -> Vec<Route> {
+    vec![
         look("/account", SignedIn, own::page),
         change("/account/password", Own, Action::AccountPassword, own::password),
         change("/account/sessions/{id}/end", Own, Action::SessionClose, own::end_session),

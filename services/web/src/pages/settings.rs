@@ -6,7 +6,7 @@ use super::{
     servers::menu::Menu,
 };
 use crate::{
-    api::settings::{self, LimitWish, SettingsPatch},
+    api::settings::{self, LimitWish, SettingsPatch, SettingsView},
     app::App,
     auth::Actor,
     problem::Problem,
@@ -21,25 +21,38 @@ struct SettingsPage {
     menu: Menu,
     /// As it was typed; empty for no limit.
     server_limit: String,
+    sign_up: bool,
+    /// As it was typed, in GiB.
+    quota_gib: String,
     servers: u32,
     problem: Option<Problem>,
     saved: bool,
 }
 
+impl SettingsPage {
+    /// Whether the problem is about this field, so that it is told there.
+    fn at(&self, field: &str) -> bool {
+        self.problem.as_ref().and_then(|p| p.field) == Some(field)
+    }
+}
+
 async fn answer(
     app: &App,
     actor: &Actor,
-    typed: Option<String>,
+    typed: Option<&Fields>,
     problem: Option<Problem>,
     saved: bool,
 ) -> Result<Response, Problem> {
     let now = settings::read(app).await?;
     let known = || now.server_limit.map_or_else(String::new, |n| n.to_string());
+    let text = |name: &str| typed.map(|f| f.text(name).trim().to_owned());
     let status = problem.as_ref().map(Problem::status_code);
     let mut response = html(&SettingsPage {
         chrome: Chrome::of(actor, "servers", "Cluster Settings"),
         menu: Menu::of(app, actor, "settings").await?,
-        server_limit: typed.unwrap_or_else(known),
+        server_limit: text("server_limit").unwrap_or_else(known),
+        sign_up: typed.map_or(now.sign_up, |f| f.ticked("sign_up")),
+        quota_gib: text("quota_gib").unwrap_or_else(|| gib(now.quota_bytes)),
         servers: now.servers,
         problem,
         saved,
@@ -48,6 +61,28 @@ async fn answer(
         *response.status_mut() = status;
     }
     Ok(response)
+}
+
+/// `10`, `0.5`: as few digits as say it.
+fn gib(bytes: u64) -> String {
+    let text = format!("{:.3}", bytes as f64 / f64::from(1 << 30));
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A number of GiB.
+fn quota(text: &str) -> Result<u64, Problem> {
+    let value: Option<f64> = text.replace(',', ".").parse().ok();
+    match value {
+        Some(value) if (0.0..=1e9).contains(&value) => {
+            Ok((value * f64::from(1 << 30)).round() as u64)
+        }
+        _ => {
+            let shown: String = text.chars().take(40).collect();
+            Err(Problem::unprocessable("bad_quota", format!("{shown:?} is no number of GiB."))
+                .remedy("Write a number, such as 10 or 0.5.")
+                .field("quota_bytes"))
+        }
+    }
 }
 
 /// The form.
@@ -74,19 +109,57 @@ pub async fn submit(
     actor: Actor,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let typed = fields.text("server_limit").trim().to_owned();
-    let done = match limit(&typed) {
-        Ok(limit) => {
-            let patch = SettingsPatch { server_limit: limit };
-            settings::change(&app, &actor, &patch).await
-        }
+    let now = settings::read(&app).await?;
+    let done = match patch(&fields, &now) {
+        Ok(patch) => settings::change(&app, &actor, &patch).await,
         Err(problem) => Err(problem),
     };
     match done {
         Ok(()) => answer(&app, &actor, None, None, true).await,
         Err(problem) if problem.status == 422 => {
-            answer(&app, &actor, Some(typed), Some(problem), false).await
+            answer(&app, &actor, Some(&fields), Some(problem), false).await
         }
         Err(problem) => Err(problem),
+    }
+}
+
+fn patch(fields: &Fields, now: &SettingsView) -> Result<SettingsPatch, Problem> {
+    let typed = fields.text("quota_gib").trim();
+    // What is shown may be rounded: it stays unless it was touched.
+    let touched = typed != gib(now.quota_bytes);
+    Ok(SettingsPatch {
+        server_limit: limit(fields.text("server_limit").trim())?,
+        sign_up: Some(fields.ticked("sign_up")),
+        quota_bytes: touched.then(|| quota(typed)).transpose()?,
+        lofi_profile: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_that_was_not_touched_stays_to_the_byte() {
+        let now = SettingsView {
+            server_limit: None,
+            servers: 0,
+            sign_up: true,
+            quota_bytes: 1000,
+            lofi_profile: "standard".to_owned(),
+        };
+        let typed = |quota: &str| Fields::parse(format!("quota_gib={quota}").as_bytes());
+        assert_eq!(patch(&typed("0"), &now).unwrap().quota_bytes, None);
+        assert_eq!(patch(&typed("1"), &now).unwrap().quota_bytes, Some(1 << 30));
+    }
+
+    #[test]
+    fn a_quota_is_shown_as_it_was_typed() {
+        for text in ["10", "0.5", "0", "1.25"] {
+            assert_eq!(gib(quota(text).unwrap()), text);
+        }
+        for bad in ["", "x", "-1", "NaN", "inf", "1e30"] {
+            assert_eq!(quota(bad).unwrap_err().code, "bad_quota", "{bad}");
+        }
     }
 }

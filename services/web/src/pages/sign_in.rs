@@ -3,12 +3,13 @@
 use super::{
     chrome::{Chrome, html},
     form::Fields,
+    sign_up,
 };
 use crate::{
     app::App,
     auth::{
         Actor, client::Client, cookie, email::is_email, failures::Failure, origin, password,
-        password_rules,
+        password_rules, visitor,
     },
     extract::Params,
     problem::Problem,
@@ -21,10 +22,12 @@ use axum::{
 };
 use serde::Deserialize;
 use std::{net::IpAddr, time::Instant};
-use tourbus_store::{Account, By};
+use tourbus_store::{Account, By, Role};
 
 /// Where one lands without having asked for a page.
 const HOME: &str = "/move";
+/// Where an artist does.
+pub(super) const ARTISTS_HOME: &str = "/workshop";
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -51,8 +54,9 @@ fn own_path(next: &str) -> &str {
     if own { next } else { HOME }
 }
 
-fn form(next: &str, email: &str, error: &str) -> Result<Response, Problem> {
-    let chrome = Chrome::public("Sign in");
+async fn form(app: &App, next: &str, email: &str, error: &str) -> Result<Response, Problem> {
+    let sign_up = sign_up::is_open(app).await?;
+    let chrome = Chrome { sign_up, ..Chrome::public("Sign in") };
     html(&SignInPage { chrome, next: next.into(), email: email.into(), error: error.into() })
 }
 
@@ -65,13 +69,18 @@ pub async fn page(
 ) -> Result<Response, Problem> {
     let next = own_path(&next);
     let main_url = &app.config.cluster.main_url;
-    let main_host = main_url.split_once("://").map_or("", |(_, rest)| rest);
-    let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or(main_host);
-    if !host.eq_ignore_ascii_case(main_host) {
+    if is_elsewhere(&app, &headers) {
         let query = super::form::query(&[("next", next)]);
         return Ok(Redirect::to(&format!("{main_url}/sign-in?{query}")).into_response());
     }
-    form(next, "", "")
+    form(&app, next, "", "").await
+}
+
+/// Whether the master is asked under another name than its own.
+pub(super) fn is_elsewhere(app: &App, headers: &HeaderMap) -> bool {
+    let main_host = app.config.cluster.main_url.split_once("://").map_or("", |(_, rest)| rest);
+    let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or(main_host);
+    !host.eq_ignore_ascii_case(main_host)
 }
 
 async fn check(app: &App, email: &str, given: &str) -> Result<Option<Account>, Problem> {
@@ -94,7 +103,7 @@ async fn attempt(
         app.failures.count(address, email, Failure::TooMany);
         let seconds = wait.as_secs() + 1;
         let error = format!("Too many attempts. Try again in {seconds} s.");
-        let mut response = form(next, email, &error)?;
+        let mut response = form(app, next, email, &error).await?;
         *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         return Ok(Err(response));
@@ -104,7 +113,8 @@ async fn attempt(
     drop(turn);
     let Some(account) = checked else {
         app.failures.count(address, email, Failure::Wrong);
-        let mut response = form(next, email, "Email and password do not fit together.")?;
+        let mut response =
+            form(app, next, email, "Email and password do not fit together.").await?;
         *response.status_mut() = StatusCode::UNAUTHORIZED;
         return Ok(Err(response));
     };
@@ -119,17 +129,26 @@ pub async fn submit(
     headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let cluster = &app.config.cluster;
-    // Scripts send neither header, and gain nothing here; a browser sends at least one.
-    let from_browser =
-        headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
-    if from_browser && !origin::is_ours(&headers, &cluster.main_url) {
-        return Err(Problem::foreign_page(&cluster.main_url));
-    }
+    origin::check_form(&headers, &app.config.cluster.main_url)?;
     let account = match attempt(&app, address, &fields).await? {
         Ok(account) => account,
         Err(response) => return Ok(response),
     };
+    let to = match own_path(fields.text("next")) {
+        HOME if account.role == Role::Artist => ARTISTS_HOME,
+        path => path,
+    };
+    open_session(&app, &headers, address, &account, to).await
+}
+
+/// Opens a session for somebody who has just proved who they are, and sends them on.
+pub(super) async fn open_session(
+    app: &App,
+    headers: &HeaderMap,
+    address: IpAddr,
+    account: &Account,
+    to: &str,
+) -> Result<Response, Problem> {
     let token = cookie::fresh_token();
     let by = By {
         actor: account.email.clone(),
@@ -139,9 +158,10 @@ pub async fn submit(
     };
     let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
     app.store.create_session(&by, account.id, &token, agent).await?;
-    let mut response = Redirect::to(own_path(fields.text("next"))).into_response();
-    if let Some(cookie) = cookie::set(cluster, &token) {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    let mut response = Redirect::to(to).into_response();
+    let told = visitor::cookie_of(app, account).await?;
+    for cookie in cookie::set(&app.config.cluster, &token).into_iter().chain(told) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
 }
@@ -152,8 +172,8 @@ pub async fn sign_out(State(app): State<App>, actor: Actor) -> Result<Response, 
         app.store.end_session(&actor.by(), actor.account.id, session.id).await?;
     }
     let mut response = Redirect::to("/").into_response();
-    if let Some(cookie) = cookie::clear(&app.config.cluster) {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    for cookie in cookie::clear(&app.config.cluster).into_iter().chain(visitor::clear(&app)) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
 }

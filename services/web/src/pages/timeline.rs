@@ -31,7 +31,8 @@ impl Route {
             StepKind::Import
             | StepKind::Promote
             | StepKind::AbandonImport
-            | StepKind::Provision => &self.target,
+            | StepKind::Provision
+            | StepKind::Lofi => &self.target,
             StepKind::Export | StepKind::Sync | StepKind::Retire | StepKind::AbandonExport => {
                 &self.source
             }
@@ -53,6 +54,7 @@ impl Route {
             StepKind::Retire => format!("Setting the old copy on {server} aside"),
             StepKind::AbandonImport | StepKind::AbandonExport => format!("Undoing on {server}"),
             StepKind::Provision => format!("Making the page on {server}"),
+            StepKind::Lofi => format!("The conversion on {server}"),
         }
     }
 
@@ -138,6 +140,25 @@ fn pairs(value: &Value) -> String {
     show::message(&pairs.join(" · "))
 }
 
+/// How a small rendition came to be.
+fn lofi_made(detail: &Value) -> (String, String) {
+    let number = |key: &str| detail[key].as_u64().unwrap_or(0);
+    let (audio_ms, took_ms) = (number("audio_ms"), number("took_ms"));
+    let title = match detail["made"].as_str() {
+        Some("copied") => "Copied: the song is small enough already",
+        Some("kept") => "Kept: it was there already",
+        _ => "Converted, decoded again and put into its place",
+    };
+    let size = show::bytes(number("bytes").try_into().unwrap_or(i64::MAX));
+    let pace = if took_ms > 0 {
+        let times = audio_ms as f64 / took_ms as f64;
+        format!(" in {:.1} s, {times:.0} times as fast as it plays", took_ms as f64 / 1000.0)
+    } else {
+        String::new()
+    };
+    (title.to_owned(), format!("{size}{pace}."))
+}
+
 fn entry(event: TimelineView, route: &Route) -> Entry {
     let TimelineView { at, name, detail } = event;
     let state = |key: &str| detail[key].as_str().and_then(|s| s.parse::<JobState>().ok());
@@ -165,6 +186,11 @@ fn entry(event: TimelineView, route: &Route) -> Entry {
             bad = true;
             ("Somebody should look at this".to_owned(), failure(&detail["notice"]))
         }
+        ("lofi_made", _) => lofi_made(&detail),
+        ("followed", _) => (
+            format!("Sent to {}", route.target),
+            "The artist has moved there meanwhile.".to_owned(),
+        ),
         ("cancel_requested", _) => ("Cancel was asked for".to_owned(), by),
         ("express_requested", _) => ("Express was asked for".to_owned(), by),
         ("retry_requested", _) => ("Retry was asked for".to_owned(), by),

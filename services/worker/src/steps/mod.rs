@@ -5,6 +5,7 @@ mod abandon_import;
 mod demote;
 mod export;
 mod import;
+mod lofi;
 mod promote;
 mod provision;
 mod retire;
@@ -42,7 +43,7 @@ pub struct Definition<S> {
 }
 
 /// Every kind of step.
-pub fn registry<S: Staging>() -> [Definition<S>; 8] {
+pub fn registry<S: Staging>() -> [Definition<S>; 9] {
     [
         define::<S, export::Export>(),
         define::<S, import::Import>(),
@@ -52,6 +53,7 @@ pub fn registry<S: Staging>() -> [Definition<S>; 8] {
         define::<S, abandon_import::AbandonImport>(),
         define::<S, abandon_export::AbandonExport>(),
         define::<S, provision::Provision>(),
+        define::<S, lofi::Lofi>(),
     ]
 }
 

@@ -47,6 +47,8 @@ impl Step for Sync {
         // A late repetition of the export would write the same journal.
         ctx.stop_earlier().await?;
         self.freeze(&ctx).await?;
+        let (root, artist) = (ctx.root.clone(), self.artist);
+        ctx.blocking(move || Ok(root.settle_writers(artist)?)).await?;
         hold::point("sync.frozen").await;
         let renewing = async {
             let third = Duration::from_secs(u64::from(self.freeze_lease_s.max(3)) / 3);

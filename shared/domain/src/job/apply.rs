@@ -7,6 +7,9 @@ use crate::{
 };
 use std::time::Duration;
 
+/// Longest pause that a worker may ask for, in seconds.
+const SNOOZE_MAX_S: u32 = 3600;
+
 impl Job {
     /// Returns whether anything changed.
     pub(super) fn dispatch_input(
@@ -26,7 +29,12 @@ impl Job {
             }
             Input::Done { step, result } if moves => Ok(self.move_done(step, result, ctx, effects)),
             Input::Done { step, .. } => Ok(self.task_done(step, ctx, effects)),
-            Input::Yielded(step) => Ok(self.yielded(step, ctx, effects)),
+            Input::Yielded(step) => Ok(self.yielded(step, Duration::ZERO, ctx, effects)),
+            Input::Snoozed { step, after_s } => {
+                let after = Duration::from_secs((*after_s).min(SNOOZE_MAX_S).into());
+                Ok(self.yielded(step, after, ctx, effects))
+            }
+            Input::Follow(home) => Ok(self.follow(*home, ctx, effects)),
             Input::Failed { step, error } if moves => {
                 Ok(self.move_failed(step, error, ctx, effects))
             }
@@ -36,7 +44,7 @@ impl Job {
             Input::Cancel if moves => self.move_cancel(ctx, effects),
             Input::Cancel => self.task_cancel(effects),
             Input::Express if moves => self.move_express(ctx, effects),
-            Input::Express => self.task_express(),
+            Input::Express => self.task_express(ctx, effects),
             Input::Retry if moves => self.move_retry(ctx, effects),
             Input::Retry => self.task_retry(ctx, effects),
         }
@@ -107,12 +115,18 @@ impl Job {
         true
     }
 
-    fn yielded(&mut self, step: &StepRef, ctx: &Context, effects: &mut Vec<Effect>) -> bool {
+    fn yielded(
+        &mut self,
+        step: &StepRef,
+        after: Duration,
+        ctx: &Context,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
         if self.live(step).is_none() {
             return false;
         }
         self.started(step, ctx, effects);
-        self.send(step.key, Duration::ZERO, ctx, effects);
+        self.send(step.key, after, ctx, effects);
         true
     }
 
@@ -143,7 +157,7 @@ impl Job {
         }
         match self.kind {
             JobKind::Move => self.move_given_up(key, error, ctx, effects),
-            JobKind::Provision => self.task_given_up(error, effects),
+            JobKind::Provision | JobKind::Lofi => self.task_given_up(error, effects),
         }
     }
 

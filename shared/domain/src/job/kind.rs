@@ -12,17 +12,20 @@ pub enum JobKind {
     Move,
     /// A new artist gets a tree and a public name on the home server.
     Provision,
+    /// A song gets its small rendition on the home server.
+    Lofi,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Move, Self::Provision];
+    pub const ALL: [Self; 3] = [Self::Move, Self::Provision, Self::Lofi];
 
     /// The stable name, as in the API and the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Move => "move",
             Self::Provision => "provision",
+            Self::Lofi => "lofi",
         }
     }
 
@@ -31,6 +34,7 @@ impl JobKind {
         match self {
             Self::Move => StepKind::Export,
             Self::Provision => StepKind::Provision,
+            Self::Lofi => StepKind::Lofi,
         }
     }
 
@@ -38,6 +42,15 @@ impl JobKind {
     pub const fn holds_artist(self) -> bool {
         match self {
             Self::Move | Self::Provision => true,
+            Self::Lofi => false,
+        }
+    }
+
+    /// Whether it goes on at the new home when the artist moves meanwhile.
+    pub const fn follows_artist(self) -> bool {
+        match self {
+            Self::Move | Self::Provision => false,
+            Self::Lofi => true,
         }
     }
 }

@@ -59,6 +59,16 @@ pub enum Input {
     /// A try was handed back unfinished (shutdown, or it has held its delivery long enough):
     /// send it again; costs no attempt.
     Yielded(StepRef),
+    /// A try cannot be done just now, and nobody is to blame (the artist is moving): send it
+    /// again after a while; costs no attempt.
+    Snoozed {
+        /// The try.
+        step: StepRef,
+        /// After how many seconds.
+        after_s: u32,
+    },
+    /// The artist's home is another server than the one that this job was sent to: send it there.
+    Follow(ServerId),
     /// A try has failed.
     Failed {
         /// The try.

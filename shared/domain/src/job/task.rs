@@ -2,18 +2,19 @@
 
 use super::{Context, Effect, Job, JobKind, Totals};
 use crate::{
-    ArtistId, IllegalTransition, JobError, JobId, JobState, ServerId, StepKey, StepRef, StepState,
-    Trigger,
+    ArtistId, IllegalTransition, JobError, JobId, JobState, Lane, ServerId, StepKey, StepRef,
+    StepState, Trigger,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 impl Job {
-    /// A queued task, and the effects that put it on its server's lane. It is no move.
+    /// A queued task, and the effects that put it on a lane of its server. It is no move.
     pub fn task(
         id: JobId,
         kind: JobKind,
         artist_id: ArtistId,
         server_id: ServerId,
+        lane: Lane,
         ctx: &Context,
     ) -> (Self, Vec<Effect>) {
         debug_assert!(kind != JobKind::Move, "a move has two servers");
@@ -35,14 +36,35 @@ impl Job {
             steps: BTreeMap::new(),
         };
         let mut effects = Vec::new();
-        job.enqueue_task(ctx, &mut effects);
+        job.enqueue_task(lane, ctx, &mut effects);
         (job, effects)
     }
 
-    fn enqueue_task(&mut self, ctx: &Context, effects: &mut Vec<Effect>) {
-        let kind = self.kind.first_step();
-        let key = StepKey { kind, seq: 0 };
-        self.send_new(key, self.target_id, kind.lane(), None, ctx, effects);
+    const fn task_step(&self) -> StepKey {
+        StepKey { kind: self.kind.first_step(), seq: 0 }
+    }
+
+    fn enqueue_task(&mut self, lane: Lane, ctx: &Context, effects: &mut Vec<Effect>) {
+        self.send_new(self.task_step(), self.target_id, lane, None, ctx, effects);
+    }
+
+    /// Goes on at another server, where the artist lives now. Whoever still works on it stops.
+    pub(super) fn follow(
+        &mut self,
+        home: ServerId,
+        ctx: &Context,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        if !self.kind.follows_artist() || self.state.is_final() || self.target_id == home {
+            return false;
+        }
+        let key = self.task_step();
+        let Some(step) = self.steps.get_mut(&key) else { return false };
+        step.server_id = home;
+        self.call_off(effects);
+        (self.source_id, self.target_id) = (home, home);
+        self.send(key, Duration::ZERO, ctx, effects);
+        true
     }
 
     pub(super) fn task_done(
@@ -110,12 +132,23 @@ impl Job {
         Ok(true)
     }
 
-    /// A task waits on the lane of its urgency already.
-    pub(super) const fn task_express(&self) -> Result<bool, IllegalTransition> {
-        match self.state {
-            JobState::Queued => Ok(false),
-            state => Err(IllegalTransition { state, trigger: Trigger::TaskStarted }),
+    /// A task that waits among many goes to the lane of its kind's urgent ones.
+    pub(super) fn task_express(
+        &mut self,
+        ctx: &Context,
+        effects: &mut Vec<Effect>,
+    ) -> Result<bool, IllegalTransition> {
+        if self.state != JobState::Queued {
+            let trigger = Trigger::TaskStarted;
+            return Err(IllegalTransition { state: self.state, trigger });
         }
+        let key = self.task_step();
+        let Some(step) = self.steps.get_mut(&key).filter(|s| s.lane != key.kind.lane()) else {
+            return Ok(false);
+        };
+        step.lane = key.kind.lane();
+        self.send(key, Duration::ZERO, ctx, effects);
+        Ok(true)
     }
 
     pub(super) fn task_retry(
@@ -124,12 +157,14 @@ impl Job {
         effects: &mut Vec<Effect>,
     ) -> Result<bool, IllegalTransition> {
         self.try_step_to(Trigger::Retry, effects)?;
+        let key = self.task_step();
+        let lane = self.steps.get(&key).map_or(key.kind.lane(), |s| s.lane);
         self.steps.clear();
         self.floor = self.epoch + 1;
         self.bytes_done = 0;
         self.cancel_requested = false;
         self.error = None;
-        self.enqueue_task(ctx, effects);
+        self.enqueue_task(lane, ctx, effects);
         Ok(true)
     }
 

@@ -104,7 +104,10 @@ fn notes_go_when_nobody_needs_them() {
     root.take_freeze(artist, freeze, at(0)).unwrap();
     assert_eq!(root.clean(at(23), &|| false).unwrap(), Cleaned::default());
     let cleaned = root.clean(at(9 * 24), &|| false).unwrap();
-    assert_eq!(cleaned, Cleaned { retired: 0, fences: 1, jobs: 1, freezes: 1, half_done: 0 });
+    assert_eq!(
+        cleaned,
+        Cleaned { retired: 0, fences: 1, jobs: 1, freezes: 1, half_done: 0, uploads: 0 }
+    );
     assert!(root.job(running).exists() && root.fence_dir(running).exists());
     drop(held);
 }

@@ -20,6 +20,8 @@ pub struct AskedArtist {
     pub name: String,
     /// Its name in URLs.
     pub slug: Slug,
+    /// Whose artist it is; none for nobody's.
+    pub account_id: Option<Uuid>,
     /// Who asks.
     pub by: By,
 }
@@ -50,29 +52,41 @@ impl Store {
     /// Makes an artist known and owes its home server the order to make its tree.
     pub async fn create_artist(&self, asked: &AskedArtist) -> Result<Created, StoreError> {
         let mut tx = self.pool().begin().await?;
-        let Some(home) = default_server(&mut tx).await? else { return Ok(Created::NoDefault) };
-        let artist = ArtistId::new();
-        let inserted = sqlx::query(
-            "INSERT INTO artists (id, slug, name, server_id) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (slug) DO NOTHING",
-        )
-        .bind(artist.0)
-        .bind(asked.slug.as_str())
-        .bind(&asked.name)
-        .bind(home.0)
-        .execute(&mut *tx)
-        .await?;
-        if inserted.rows_affected() == 0 {
-            return Ok(Created::SlugTaken);
+        let created = create_in(&mut tx, asked).await?;
+        if matches!(created, Created::Made { .. }) {
+            tx.commit().await?;
         }
-        let whose = ArtistRef { id: artist, slug: asked.slug.clone() };
-        let job = enqueue(&mut tx, whose, home, &asked.name).await?;
-        let detail = json!({ "name": asked.name, "slug": asked.slug, "server_id": home });
-        let deed = Deed::done(&asked.by, Action::ArtistCreate, format!("artist:{artist}"));
-        audit::record(&mut tx, &[deed.detail(detail)]).await?;
-        tx.commit().await?;
-        Ok(Created::Made { artist, job })
+        Ok(created)
     }
+}
+
+/// The same within the caller's transaction, which is to end when nothing was made.
+pub(super) async fn create_in(
+    conn: &mut PgConnection,
+    asked: &AskedArtist,
+) -> Result<Created, StoreError> {
+    let Some(home) = default_server(conn).await? else { return Ok(Created::NoDefault) };
+    let artist = ArtistId::new();
+    let inserted = sqlx::query(
+        "INSERT INTO artists (id, slug, name, server_id, account_id) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (slug) DO NOTHING",
+    )
+    .bind(artist.0)
+    .bind(asked.slug.as_str())
+    .bind(&asked.name)
+    .bind(home.0)
+    .bind(asked.account_id)
+    .execute(&mut *conn)
+    .await?;
+    if inserted.rows_affected() == 0 {
+        return Ok(Created::SlugTaken);
+    }
+    let whose = ArtistRef { id: artist, slug: asked.slug.clone() };
+    let job = enqueue(conn, whose, home, &asked.name).await?;
+    let detail = json!({ "name": asked.name, "slug": asked.slug, "server_id": home });
+    let deed = Deed::done(&asked.by, Action::ArtistCreate, format!("artist:{artist}"));
+    audit::record(conn, &[deed.detail(detail)]).await?;
+    Ok(Created::Made { artist, job })
 }
 
 /// The default server, its row held: it is neither deleted nor drained before the commit.
@@ -98,7 +112,8 @@ async fn enqueue(
     let settings = MoveSettings::default();
     let ctx = Context { now: ground.now, unit: 0.0, settings: settings.clone() };
     let kind = JobKind::Provision;
-    let (job, effects) = Job::task(JobId::new(), kind, artist.id, home, &ctx);
+    let lane = kind.first_step().lane();
+    let (job, effects) = Job::task(JobId::new(), kind, artist.id, home, lane, &ctx);
     let params = json!({ "name": name });
     jobs_core::insert(conn, None, &[&job], &params).await?;
     let first: Vec<_> = job.steps.values().map(|s| (job.id, s)).collect();

@@ -1,7 +1,9 @@
 //! Artists by the hundred: the demo, tests and imports.
 
-use crate::{Store, StoreError};
+use crate::{Action, By, Deed, Store, StoreError, audit};
+use serde_json::json;
 use tourbus_domain::{ArtistId, ServerId, Slug};
+use tourbus_protocol::{TreePath, page::song_id};
 use uuid::Uuid;
 
 /// An artist to be made known; its tree must already be on its home server.
@@ -36,6 +38,8 @@ pub struct NewSong {
     pub bytes: u64,
     /// Plays, ever.
     pub plays_total: u64,
+    /// Length in milliseconds; 0 when it is not known.
+    pub duration_ms: u64,
 }
 
 /// Artists in one statement; more are split, in one transaction all the same.
@@ -57,6 +61,69 @@ impl Store {
         }
         tx.commit().await?;
         Ok(())
+    }
+}
+
+/// What came of making one known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adopted {
+    /// It is known from now on.
+    Made,
+    /// It was known before, and lives on this server: nothing was changed.
+    Known(ServerId),
+    /// Another artist has this slug.
+    SlugTaken,
+    /// The server is not one that has artists.
+    NoServer,
+}
+
+impl Store {
+    /// Makes an artist known whose tree is ready on its home server; or only says, as `dry_run`,
+    /// what would come of it.
+    pub async fn adopt_artist(
+        &self,
+        by: &By,
+        new: &NewArtist,
+        dry_run: bool,
+    ) -> Result<Adopted, StoreError> {
+        let mut tx = self.pool().begin().await?;
+        let known: Option<(String, Uuid)> =
+            sqlx::query_as("SELECT slug, server_id FROM artists WHERE id = $1")
+                .bind(new.id.0)
+                .fetch_optional(&mut *tx)
+                .await?;
+        match known {
+            Some((slug, home)) if slug == new.slug.as_str() => {
+                return Ok(Adopted::Known(ServerId(home)));
+            }
+            Some(_) => return Ok(Adopted::SlugTaken),
+            None => {}
+        }
+        let there: Option<Uuid> = sqlx::query_scalar(
+            "SELECT id FROM servers WHERE id = $1 AND deleted_at IS NULL AND NOT draining
+             FOR NO KEY UPDATE",
+        )
+        .bind(new.server_id.0)
+        .fetch_optional(&mut *tx)
+        .await?;
+        if there.is_none() {
+            return Ok(Adopted::NoServer);
+        }
+        let one = std::slice::from_ref(new);
+        match insert_rows(&mut tx, one).await {
+            Err(StoreError::Conflict { .. }) => return Ok(Adopted::SlugTaken),
+            other => other?,
+        }
+        insert_songs(&mut tx, one).await?;
+        insert_days(&mut tx, one).await?;
+        let detail = json!({ "name": new.name, "slug": new.slug, "server_id": new.server_id,
+                             "adopted": true });
+        let deed = Deed::done(by, Action::ArtistCreate, format!("artist:{}", new.id));
+        audit::record(&mut tx, &[deed.detail(detail)]).await?;
+        if !dry_run {
+            tx.commit().await?;
+        }
+        Ok(Adopted::Made)
     }
 }
 
@@ -93,6 +160,12 @@ async fn insert_days(tx: &mut sqlx::PgConnection, artists: &[NewArtist]) -> Resu
     Ok(())
 }
 
+/// As the artist's home server calls it.
+fn id_of(artist: Uuid, song: &NewSong) -> Uuid {
+    TreePath::new(song.path.as_bytes())
+        .map_or_else(|_| Uuid::now_v7(), |path| song_id(ArtistId(artist), &path))
+}
+
 async fn insert_songs(
     tx: &mut sqlx::PgConnection,
     artists: &[NewArtist],
@@ -102,17 +175,18 @@ async fn insert_songs(
         .flat_map(|a| a.songs.iter().enumerate().map(|(i, s)| (a.id.0, i as i32, s)))
         .collect();
     sqlx::query(
-        "INSERT INTO songs (id, artist_id, position, title, path, bytes, plays_total)
+        "INSERT INTO songs (id, artist_id, position, title, path, bytes, plays_total, duration_ms)
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[],
-             $6::bigint[], $7::bigint[])",
+             $6::bigint[], $7::bigint[], $8::bigint[])",
     )
-    .bind(column(&songs, |_| Uuid::now_v7()))
+    .bind(column(&songs, |s| id_of(s.0, s.2)))
     .bind(column(&songs, |s| s.0))
     .bind(column(&songs, |s| s.1))
     .bind(column(&songs, |s| s.2.title.clone()))
     .bind(column(&songs, |s| s.2.path.clone()))
     .bind(column(&songs, |s| s.2.bytes as i64))
     .bind(column(&songs, |s| s.2.plays_total as i64))
+    .bind(column(&songs, |s| s.2.duration_ms as i64))
     .execute(tx)
     .await?;
     Ok(())

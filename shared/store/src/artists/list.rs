@@ -70,6 +70,10 @@ pub struct ArtistRow {
     pub bytes: i64,
     /// How many songs.
     pub songs: i32,
+    /// How many of them have a small rendition.
+    pub lofis: i32,
+    /// By which profile those are made; none for the cluster's.
+    pub lofi_profile: Option<String>,
     /// The job that holds it.
     pub operating_job_id: Option<Uuid>,
     /// The name as it sorts.
@@ -104,6 +108,20 @@ pub struct SongRow {
     pub bytes: i64,
     /// Plays, ever.
     pub plays_total: i64,
+    /// Length in milliseconds; 0 when it is not known.
+    pub duration_ms: i64,
+    /// Whether it has a small rendition.
+    pub has_lofi: bool,
+    /// Whether listeners do not see it until it has one.
+    pub awaits_lofi: bool,
+    /// How that was made, a `Rendition`; none when somebody else made it.
+    pub lofi: Option<serde_json::Value>,
+    /// The last job that made it, or tried.
+    pub lofi_job_id: Option<Uuid>,
+    /// Where that stands.
+    pub lofi_job_state: Option<String>,
+    /// What that tripped over, a `JobError`.
+    pub lofi_job_error: Option<serde_json::Value>,
 }
 
 /// Where an artist lives, for the front door.
@@ -114,7 +132,7 @@ pub struct HomeRow {
 }
 
 const COLUMNS: &str = "SELECT a.id, a.slug, a.name, a.server_id, a.plays_total, a.plays_30d, \
-     a.bytes, a.songs, a.operating_job_id, lower(a.name) AS sort_name FROM artists a";
+     a.bytes, a.songs, a.lofis, a.lofi_profile, a.operating_job_id, lower(a.name) AS sort_name FROM artists a";
 
 fn push_after(
     sql: &mut QueryBuilder<Postgres>,
@@ -206,8 +224,13 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<SongRow>, StoreError> {
         let rows = sqlx::query_as(
-            "SELECT id, position, title, path, bytes, plays_total FROM songs
-             WHERE artist_id = $1 AND position > $2 ORDER BY position LIMIT $3",
+            "SELECT s.id, s.position, s.title, s.path, s.bytes, s.plays_total, s.duration_ms,
+                 s.has_lofi, s.awaits_lofi, s.lofi, j.id AS lofi_job_id,
+                 j.state AS lofi_job_state, j.error AS lofi_job_error
+             FROM songs s
+             LEFT JOIN LATERAL (SELECT id, state, error FROM jobs WHERE song_id = s.id
+                 ORDER BY created_at DESC LIMIT 1) j ON true
+             WHERE s.artist_id = $1 AND s.position > $2 ORDER BY s.position LIMIT $3",
         )
         .bind(artist.0)
         .bind(after.unwrap_or(-1))

@@ -47,8 +47,18 @@ actions! {
     TokenRevoke = "token.revoke", "revoked an API token";
     /// Make an artist.
     ArtistCreate = "artist.create", "created an artist";
+    /// Change what an admin sets of an artist.
+    ArtistModify = "artist.modify", "changed an artist";
+    /// Give leave to write to an artist's tree, by an API token.
+    ArtistGrant = "artist.grant", "gave leave to upload";
     /// Queue moves: makes a batch.
     MoveQueue = "move.queue", "queued moves";
+    /// Queue conversions of songs: makes a batch.
+    LofiQueue = "lofi.queue", "queued LOFI conversions";
+    /// Add a profile for conversions.
+    ProfileCreate = "lofi_profile.create", "added a LOFI profile";
+    /// Delete a profile for conversions.
+    ProfileDelete = "lofi_profile.delete", "deleted a LOFI profile";
     /// Cancel what is open of a batch.
     BatchCancel = "batch.cancel", "cancelled a batch";
     /// Try again what failed of a batch.

@@ -10,7 +10,9 @@ use crate::{
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use tourbus_domain::job::{Applied, Context};
-use tourbus_domain::{Effect, ErrorClass, Input, JobId, JobState, MoveSettings, StepRef};
+use tourbus_domain::{
+    Effect, ErrorClass, Input, JobId, JobState, MoveSettings, StepRef, StepResult,
+};
 use uuid::Uuid;
 
 /// The inputs of one transaction, and what becomes of them. May be applied again after a
@@ -34,9 +36,14 @@ pub(super) struct Touched {
 }
 
 impl Touched {
-    /// A finished job that is to run again needs its artist back.
-    pub(super) fn acquires(&self) -> bool {
+    /// A finished job that is to run again.
+    pub(super) fn begins_anew(&self) -> bool {
         self.held.before.state.is_final() && !self.held.job.state.is_final()
+    }
+
+    /// It needs its artist back.
+    pub(super) fn acquires(&self) -> bool {
+        self.begins_anew() && self.held.job.kind.holds_artist()
     }
 }
 
@@ -204,10 +211,16 @@ impl Touched {
             Input::Cancel => ("cancel_requested", json!({ "by": actor })),
             Input::Express => ("express_requested", json!({ "by": actor })),
             Input::Retry => ("retry_requested", json!({ "by": actor })),
+            Input::Follow(home) => ("followed", json!({ "home": home })),
+            Input::Done { result: StepResult::Lofi { made, bytes, audio_ms, took_ms }, .. } => (
+                "lofi_made",
+                json!({ "made": made, "bytes": bytes, "audio_ms": audio_ms, "took_ms": took_ms }),
+            ),
             Input::Started(_)
             | Input::Progress { .. }
             | Input::Staged { .. }
             | Input::Done { .. }
+            | Input::Snoozed { .. }
             | Input::Yielded(_) => return,
         };
         self.notes.push(Note { name, detail, audit: told.audit() });
@@ -221,9 +234,10 @@ const fn step_of(input: &Input) -> Option<&StepRef> {
         | Input::Staged { step, .. }
         | Input::Done { step, .. }
         | Input::Yielded(step)
+        | Input::Snoozed { step, .. }
         | Input::Failed { step, .. }
         | Input::Noticed { step, .. }
         | Input::Rescue(step) => Some(step),
-        Input::Cancel | Input::Express | Input::Retry => None,
+        Input::Cancel | Input::Express | Input::Retry | Input::Follow(_) => None,
     }
 }

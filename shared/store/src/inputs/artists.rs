@@ -17,6 +17,7 @@ type Place = (Uuid, Option<Uuid>);
 /// of an artist that the job does not hold, or a retry that another job or home stands against.
 pub(super) async fn check(conn: &mut PgConnection, work: &mut Work<'_>) -> Result<(), StoreError> {
     refuse_closed_servers(conn, work).await?;
+    refuse_taken_songs(conn, work).await?;
     let concerned = work.touched.iter().filter(|t| t.cut_over || t.release || t.acquires());
     let mut ids: Vec<Uuid> = concerned.map(|t| t.held.job.artist_id.0).collect();
     if ids.is_empty() {
@@ -86,6 +87,28 @@ async fn refuse_closed_servers(
             to_draining.then_some(InputError::TargetDraining)
         }
     });
+    Ok(())
+}
+
+/// Takes back the jobs that begin again for a song of which another job makes the rendition now.
+async fn refuse_taken_songs(
+    conn: &mut PgConnection,
+    work: &mut Work<'_>,
+) -> Result<(), StoreError> {
+    let anew = work.touched.iter().filter(|t| t.begins_anew() && !t.acquires());
+    let ids: Vec<Uuid> = anew.map(|t| t.held.job.id.0).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let taken: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT j.id FROM jobs j JOIN jobs o ON o.song_id = j.song_id AND o.id <> j.id \
+         WHERE j.id = ANY($1) AND o.state NOT IN ('succeeded', 'failed', 'cancelled', 'stuck')",
+    )
+    .bind(&ids)
+    .fetch_all(conn)
+    .await?;
+    // Of several that begin again for one song, the unique index lets one through.
+    work.fail_where(|t| taken.contains(&t.held.job.id.0).then_some(InputError::SongHeld));
     Ok(())
 }
 

@@ -90,6 +90,8 @@ pub struct JobQuery {
 }
 
 /// A job as pages and scripts see it.
+// The flags are facts of their own.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, FromRow)]
 pub struct JobRow {
     /// The job.
@@ -126,6 +128,12 @@ pub struct JobRow {
     pub cancel_requested: bool,
     /// Whether it overtakes the backlog.
     pub express: bool,
+    /// Whether it waits among what is converted in bulk.
+    pub bulk: bool,
+    /// The song that it is about; none for a job about all of an artist.
+    pub song_id: Option<Uuid>,
+    /// That song's title, if it is still there.
+    pub song_title: Option<String>,
     /// Servers whose workers have it in hand, or will once they take it from their lanes.
     pub at_servers: Vec<Uuid>,
     /// Why it failed, or what it last tripped over.
@@ -146,6 +154,8 @@ const COLUMNS: &str = "SELECT j.id, j.batch_id, j.kind, j.state, j.artist_id, \
      j.files_total, j.bytes_total, j.bytes_staged, j.bytes_done, j.cancel_requested, \
      EXISTS (SELECT FROM steps s WHERE s.job_id = j.id AND s.kind = 'export' \
              AND s.lane = 'express') AS express, \
+     EXISTS (SELECT FROM steps s WHERE s.job_id = j.id AND s.lane = 'lofi-bulk') AS bulk, \
+     j.song_id, (SELECT title FROM songs s WHERE s.id = j.song_id) AS song_title, \
      ARRAY(SELECT DISTINCT s.server_id FROM steps s WHERE s.job_id = j.id \
            AND s.state IN ('sent', 'running')) AS at_servers, \
      j.error, j.created_at, j.started_at, j.finished_at, j.updated_at \

@@ -158,7 +158,7 @@ pub(crate) async fn room_of(
 ) -> Result<TargetRoom, StoreError> {
     let coming: i64 = sqlx::query_scalar(
         "SELECT COALESCE(sum(GREATEST(bytes_total - bytes_done, 0)), 0)::bigint FROM jobs \
-         WHERE target_server_id = $1 \
+         WHERE target_server_id = $1 AND kind = 'move' \
              AND state NOT IN ('succeeded', 'failed', 'cancelled', 'stuck')",
     )
     .bind(target.id)

@@ -20,6 +20,7 @@ use tourbus_tests::tree::{self, Snapshot};
 use tourbus_worker::{
     buffers::Buffers,
     context::{Context, Emit, Outcome, Stop},
+    convert::Converter,
     steps,
 };
 
@@ -210,6 +211,12 @@ impl Rig {
             entered: Arc::new(entered),
             interrupt,
             events: Arc::clone(&self.heard) as Arc<dyn Emit>,
+            issued_at: chrono::Utc::now(),
+            lane: kind.lane(),
+            converter: Converter::new(
+                Some(tourbus_local::find_tourbus().unwrap()),
+                "server2-1".to_owned(),
+            ),
         };
         steps::start(context, order).expect("an order of this kind").await
     }

@@ -73,6 +73,7 @@ impl Db {
             pid: 1,
             quarantine: None,
             trusts: Vec::new(),
+            lofi_slots: 1,
         };
         let from = HeartbeatFrom { server: slug(server), worker: "w".to_owned(), beat };
         let void = self.store.take_heartbeats(&[from]).await.unwrap();
@@ -214,6 +215,12 @@ pub fn play(order: &DueOrder) -> Vec<Told> {
         Order::AbandonImportV1 { .. } => StepResult::AbandonImport,
         Order::AbandonExportV1 { .. } => StepResult::AbandonExport { leftovers: None },
         Order::ProvisionV1 { .. } => StepResult::Provision,
+        Order::LofiV1 { .. } => StepResult::Lofi {
+            made: tourbus_domain::LofiMade::Encoded,
+            bytes: 1000,
+            audio_ms: 60_000,
+            took_ms: 1000,
+        },
         Order::VoidV1 | Order::ReleaseV1 { .. } | Order::TrustV1 { .. } => return Vec::new(),
     };
     let mut told_all = vec![told(order, Input::Started(step))];

@@ -1,9 +1,11 @@
 //! The store on a real database: admission, idempotence, events, cutover, counters.
 
+mod catalogue;
 mod drain;
 mod enqueue;
 mod fixture;
 mod inputs;
+mod lofi;
 mod outbox;
 mod plays;
 mod servers;

@@ -4,8 +4,8 @@ use super::fixture::{Db, SLUGS};
 use serde_json::json;
 use tourbus_domain::{ArtistId, Refusal, ServerId, Site, server_slugs};
 use tourbus_store::{
-    AuditQuery, By, ClusterSettings, DeedResult, InputError, NewArtist, ServerChange,
-    ServerCreation, ServerError, StoreError,
+    AuditQuery, By, DeedResult, InputError, NewArtist, ServerChange, ServerCreation, ServerError,
+    StoreError,
 };
 
 fn site() -> Site {
@@ -156,9 +156,8 @@ async fn one_server_is_the_default_and_takes_artists() {
 async fn the_server_limit_counts_cluster_servers_only() {
     let db = Db::start("servers_limit").await;
     assert!(!db.store.server_room().await.unwrap().is_full());
-    let limit = |server_limit| ClusterSettings { server_limit };
-    db.store.set_cluster_settings(&by(), &limit(Some(3))).await.unwrap();
-    assert_eq!(db.store.cluster_settings().await.unwrap(), limit(Some(3)));
+    db.store.change_cluster_settings(&by(), |s| s.server_limit = Some(3)).await.unwrap();
+    assert_eq!(db.store.cluster_settings().await.unwrap().server_limit, Some(3));
     // Of two at once, one has room.
     let (a, b) = (creation("A"), creation("B"));
     let (first, second) = tokio::join!(db.create(&a), db.create(&b));
@@ -168,7 +167,7 @@ async fn the_server_limit_counts_cluster_servers_only() {
     assert!(db.store.server_room().await.unwrap().is_full());
     db.store.delete_server(&by(), made).await.unwrap().unwrap();
     assert!(db.create(&creation("C")).await.is_ok());
-    db.store.set_cluster_settings(&by(), &limit(None)).await.unwrap();
+    db.store.change_cluster_settings(&by(), |s| s.server_limit = None).await.unwrap();
     assert!(db.create(&creation("D")).await.is_ok());
     db.finish().await;
 }

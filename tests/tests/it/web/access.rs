@@ -23,15 +23,20 @@ async fn askers(web: &Web) -> Vec<Asker> {
         Some(made["token"].as_str().unwrap().to_owned())
     };
     let own = |role: &str| Some(role.to_owned());
-    let all = &["move", "steer", "servers", "accounts", "artists", "own"][..];
+    let all = &["look", "move", "steer", "servers", "accounts", "artists", "workshop", "own"][..];
     vec![
         Asker { name: "nobody", token: None, may: &[] },
         Asker { name: "unknown token", token: own("x"), may: &[] },
-        Asker { name: "viewer", token: own("viewer"), may: &["own"] },
-        Asker { name: "operator", token: own("operator"), may: &["steer", "own"] },
+        Asker { name: "viewer", token: own("viewer"), may: &["look", "own"] },
+        Asker { name: "operator", token: own("operator"), may: &["look", "steer", "own"] },
+        Asker { name: "artist", token: own("artist"), may: &["workshop", "own"] },
         Asker { name: "admin", token: own("admin"), may: all },
-        Asker { name: "admin's read token", token: narrow("read").await, may: &[] },
-        Asker { name: "admin's steer token", token: narrow("steer").await, may: &["steer"] },
+        Asker { name: "admin's read token", token: narrow("read").await, may: &["look"] },
+        Asker {
+            name: "admin's steer token",
+            token: narrow("steer").await,
+            may: &["look", "steer"],
+        },
     ]
 }
 

@@ -132,7 +132,7 @@ async fn bad_accounts_are_told_what_is_wrong() {
     let text = answer.text().await.unwrap();
     assert!(text.contains("easily guessed") && text.contains("value=\"a@b.example\""), "{text}");
     assert!(!text.contains("password1234"));
-    assert_eq!(web.api("/accounts").await.1["items"].as_array().unwrap().len(), 3);
+    assert_eq!(web.api("/accounts").await.1["items"].as_array().unwrap().len(), 4);
     web.finish().await;
 }
 
@@ -228,7 +228,7 @@ async fn the_audit_log_is_filtered_and_only_grows() {
     assert_eq!(count(&format!("object=account:{id}")).await, 1);
     assert_eq!(count("result=failed").await, 0);
     assert_eq!(count("since=2999-01-01T00:00:00Z").await, 0);
-    assert_eq!(count("until=2999-01-01T00:00:00Z&action=account.").await, 5);
+    assert_eq!(count("until=2999-01-01T00:00:00Z&action=account.").await, 6);
     for (query, code) in [
         ("result=perhaps", "bad_result"),
         ("action=a%20b", "bad_action"),

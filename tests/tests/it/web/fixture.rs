@@ -28,8 +28,8 @@ pub struct Web {
 }
 
 impl Web {
-    /// Three servers that are online; an admin, an operator and a viewer, each with a token of
-    /// the role's name.
+    /// Three servers that are online; an admin, an operator, a viewer and an artist, each with a
+    /// token of the role's name.
     pub async fn start(name: &str) -> Self {
         let endpoints = support::endpoints().named(&support::unique(name)).unwrap();
         endpoints.prepare().await.unwrap();
@@ -61,6 +61,7 @@ impl Web {
             // A test may say from where it comes.
             trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
             sign_in_window_s: 1,
+            visitor_key: Some(SecretString::from("07".repeat(32))),
             allow_unencrypted: Vec::new(),
         };
         let shutdown = CancellationToken::new();
@@ -78,6 +79,7 @@ impl Web {
             path: format!("{n}.mp3"),
             bytes: 1000,
             plays_total: 1,
+            duration_ms: 180_000,
         };
         let artist = |(name, plays): &(&str, u64)| {
             let id = ArtistId::new();
@@ -131,6 +133,33 @@ impl Web {
             .body(form.into())
     }
 
+    /// The API, asked by an admin's script.
+    pub async fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let url = format!("{}/api/v1{path}", self.url);
+        let mut request = self.http.request(method.parse().unwrap(), url).bearer_auth("admin");
+        if !body.is_null() {
+            request = request.json(body);
+        }
+        let answer = request.send().await.unwrap();
+        if answer.status() == 204 { (204, Value::Null) } else { json(answer).await }
+    }
+
+    /// What a page says to a form that an admin's browser posts: status, location, text.
+    pub async fn form(&self, path: &str, form: &str) -> (u16, String, String) {
+        let cookie = self.sign_in("admin").await;
+        let request = self.post_form(path, form.to_owned()).header("cookie", &cookie);
+        let answer = request.send().await.unwrap();
+        let (status, location) = (answer.status().as_u16(), header(&answer, "location"));
+        (status, location, answer.text().await.unwrap())
+    }
+
+    pub async fn page(&self, path: &str, role: &str) -> String {
+        let cookie = self.sign_in(role).await;
+        let answer = self.get(path).header("cookie", &cookie).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.text().await.unwrap()
+    }
+
     /// Stops the service, which must end well and soon.
     pub async fn finish(self) {
         self.shutdown.cancel();
@@ -152,7 +181,7 @@ pub async fn json(answer: Response) -> (u16, Value) {
 
 async fn people(store: &Store) {
     let hash = tourbus_web::password::hash_here(PASSWORD).unwrap();
-    for role in [Role::Admin, Role::Operator, Role::Viewer] {
+    for role in Role::ALL {
         let email = format!("{role}@test.example");
         let new = NewAccount { email, password_hash: hash.clone(), role };
         let id = store.create_account(&By::named("test"), new).await.unwrap().unwrap();
@@ -181,6 +210,7 @@ async fn servers(store: &Store) -> Vec<ServerId> {
             pid: 1,
             quarantine: None,
             trusts: Vec::new(),
+            lofi_slots: 1,
         };
         let server = slug.parse().unwrap();
         let from = HeartbeatFrom { server, worker: "w".to_owned(), beat };

@@ -248,6 +248,8 @@ fn form(rng: &mut StdRng, operation: &Operation) -> Vec<u8> {
         "active",
         "is_default",
         "server_limit",
+        "sign_up",
+        "quota_gib",
         "target",
     ];
     let pairs = (0..rng.random_range(0..8)).map(|_| {
@@ -303,11 +305,15 @@ async fn send(web: &Web, made: Made) -> (u16, Option<String>) {
             request = request.header("authorization", value);
         }
     }
+    // The service may end the connection of a body that it will not read: nobody is to go on with it.
+    let large = made.body.len() > 2 << 20;
+    if large {
+        request = request.header("connection", "close");
+    }
     let Ok(request) = request.build() else { return (0, None) };
     let answer = match web.http.execute(request).await {
         Ok(answer) => answer,
-        // The service may end the connection of a body that it will not read.
-        Err(error) if made.body.len() > 2 << 20 => return (u16::from(error.is_connect()), None),
+        Err(error) if large => return (u16::from(error.is_connect()), None),
         Err(error) => return (0, Some(format!("{what}: {error:?}"))),
     };
     let status = answer.status().as_u16();

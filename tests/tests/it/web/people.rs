@@ -2,33 +2,20 @@
 
 use super::fixture::{PASSWORD, Web};
 use fantoccini::Locator;
-use std::time::Duration;
 use tourbus_tests::browser::Browser;
 
-const PATIENCE: Duration = Duration::from_secs(30);
-
 async fn fill(browser: &Browser, css: &str, text: &str) {
-    let field = browser.client.wait().at_most(PATIENCE).for_element(Locator::Css(css)).await;
-    let field = field.unwrap();
+    let field = browser.find(css).await;
     field.clear().await.unwrap();
     field.send_keys(text).await.unwrap();
-}
-
-async fn press(browser: &Browser, css: &str) {
-    browser.client.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
-}
-
-async fn sees(browser: &Browser, css: &str) -> String {
-    let found = browser.client.wait().at_most(PATIENCE).for_element(Locator::Css(css)).await;
-    found.unwrap().text().await.unwrap()
 }
 
 async fn sign_in(browser: &Browser, web: &Web) {
     browser.client.goto(&format!("{}/sign-in?next=/accounts", web.url)).await.unwrap();
     fill(browser, "#email", "admin@test.example").await;
     fill(browser, "#password", PASSWORD).await;
-    press(browser, "form.card button.primary").await;
-    sees(browser, "a[href='/accounts/new']").await;
+    browser.click("form.card button.primary").await;
+    browser.text("a[href='/accounts/new']").await;
 }
 
 /// Keeps pictures of the pages, for people to look at.
@@ -41,7 +28,7 @@ async fn look_around(browser: &Browser, web: &Web, account: &str, name: &str) {
         ("audit", "/audit".to_owned()),
     ] {
         browser.client.goto(&format!("{}{path}", web.url)).await.unwrap();
-        sees(browser, "h1").await;
+        browser.text("h1").await;
         browser.picture(&format!("people-{page}-{name}")).await;
         let wide = "return document.documentElement.scrollWidth - window.innerWidth";
         let wide = browser.client.execute(wide, Vec::new()).await.unwrap();
@@ -54,23 +41,23 @@ async fn an_admin_makes_an_account_and_a_token() {
     let web = Web::start("web_people").await;
     let browser = Browser::start(1280, false).await;
     sign_in(&browser, &web).await;
-    press(&browser, "a[href='/accounts/new']").await;
+    browser.click("a[href='/accounts/new']").await;
     fill(&browser, "#email", "maria@test.example").await;
     fill(&browser, "#password", "password1234").await;
-    press(&browser, "form.card button.primary").await;
-    let told = sees(&browser, "form.card .notice.bad").await;
+    browser.click("form.card button.primary").await;
+    let told = browser.text("form.card .notice.bad").await;
     assert!(told.contains("easily guessed"), "{told}");
     browser.picture("people-refused-light").await;
     fill(&browser, "#password", "several plain words").await;
-    press(&browser, "form.card button.primary").await;
-    sees(&browser, "a[href='/accounts/new']").await;
+    browser.click("form.card button.primary").await;
+    browser.text("a[href='/accounts/new']").await;
     let link = browser.client.find(Locator::LinkText("maria@test.example")).await.unwrap();
     let account = link.attr("href").await.unwrap().unwrap();
 
     browser.client.goto(&format!("{}/account", web.url)).await.unwrap();
     fill(&browser, "#label", "backup script").await;
-    press(&browser, "form[action^='/account/tokens'] button.primary").await;
-    let token = sees(&browser, ".fresh code").await;
+    browser.click("form[action^='/account/tokens'] button.primary").await;
+    let token = browser.text(".fresh code").await;
     browser.picture("people-token-light").await;
     let answer = web.get("/api/v1/servers").bearer_auth(&token).send().await.unwrap();
     assert_eq!(answer.status(), 200);

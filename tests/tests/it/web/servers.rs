@@ -1,41 +1,14 @@
 //! Servers over the API and on the pages: created, changed, drained, deleted; the server limit.
 
-use super::fixture::{Web, header, json};
+use super::fixture::Web;
 use serde_json::{Value, json};
 use tourbus_domain::ServerId;
 
 impl Web {
-    /// The API, asked by an admin's script.
-    async fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let url = format!("{}/api/v1{path}", self.url);
-        let mut request = self.http.request(method.parse().unwrap(), url).bearer_auth("admin");
-        if !body.is_null() {
-            request = request.json(body);
-        }
-        let answer = request.send().await.unwrap();
-        if answer.status() == 204 { (204, Value::Null) } else { json(answer).await }
-    }
-
     async fn create_server(&self, name: &str, port: u16) -> Value {
         let (status, made) = self.ask("POST", "/servers", &server(name, port)).await;
         assert_eq!(status, 201, "{made}");
         made
-    }
-
-    /// What a page says to a form that an admin's browser posts: status, location, text.
-    async fn form(&self, path: &str, form: &str) -> (u16, String, String) {
-        let cookie = self.sign_in("admin").await;
-        let request = self.post_form(path, form.to_owned()).header("cookie", &cookie);
-        let answer = request.send().await.unwrap();
-        let (status, location) = (answer.status().as_u16(), header(&answer, "location"));
-        (status, location, answer.text().await.unwrap())
-    }
-
-    async fn page(&self, path: &str, role: &str) -> String {
-        let cookie = self.sign_in(role).await;
-        let answer = self.get(path).header("cookie", &cookie).send().await.unwrap();
-        assert_eq!(answer.status(), 200, "{path}");
-        answer.text().await.unwrap()
     }
 
     fn at(&self, server: usize) -> String {
@@ -137,11 +110,15 @@ async fn what_is_wrong_with_a_server_is_said_with_its_field_and_a_remedy() {
 async fn when_the_server_limit_is_reached_nobody_creates_a_server() {
     let web = Web::start("web_server_limit").await;
     let (_, settings) = web.api("/settings").await;
-    assert_eq!(settings, json!({ "server_limit": null, "servers": 2 }));
+    assert_eq!(
+        settings,
+        json!({ "sign_up": true, "quota_bytes": 10_737_418_240_u64, "server_limit": null, "servers": 2,
+            "lofi_profile": "standard" })
+    );
     assert!(web.page("/servers", "admin").await.contains("Create Server"));
     assert!(!web.page("/servers", "operator").await.contains("Create Server"));
 
-    let (status, _, _) = web.form("/settings", "server_limit=2").await;
+    let (status, _, _) = web.form("/settings", "server_limit=2&sign_up=1&quota_gib=10").await;
     assert_eq!(status, 200);
     assert_eq!(web.api("/settings").await.1["server_limit"], 2);
     let (status, problem) = web.ask("POST", "/servers", &server("More", 9001)).await;
@@ -154,7 +131,8 @@ async fn when_the_server_limit_is_reached_nobody_creates_a_server() {
 
     for (form, message) in [("server_limit=many", "no number"), ("server_limit=99999", "more than")]
     {
-        let (status, _, text) = web.form("/settings", form).await;
+        let form = format!("{form}&sign_up=1&quota_gib=10");
+        let (status, _, text) = web.form("/settings", &form).await;
         assert!(status == 422 && text.contains(message), "{status} {text}");
     }
     let (status, settings) = web.ask("PATCH", "/settings", &json!({ "server_limit": null })).await;

@@ -17,6 +17,8 @@ pub enum RoleName {
     Operator,
     /// Looks at everything, changes nothing.
     Viewer,
+    /// Works on their own artists; sees nothing of the cluster.
+    Artist,
 }
 
 impl RoleName {
@@ -26,6 +28,7 @@ impl RoleName {
             Self::Admin => Role::Admin,
             Self::Operator => Role::Operator,
             Self::Viewer => Role::Viewer,
+            Self::Artist => Role::Artist,
         }
     }
 }

@@ -3,11 +3,14 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
+use tourbus_domain::JobKind;
 use tourbus_store::{JobEventRow, JobRow, JobStepRow};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// One unit of a batch: move one artist.
+/// One unit of a batch: move one artist, convert one song.
+// The flags are facts of their own.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Job)]
 pub struct JobView {
@@ -15,7 +18,7 @@ pub struct JobView {
     pub id: Uuid,
     /// What asked for it.
     pub batch_id: Option<Uuid>,
-    /// `move` or `provision`.
+    /// `move`, `provision` or `lofi`.
     pub kind: String,
     /// `queued`, `running` (a task), `copying`, `syncing`, `cutover`, `retiring`, `rolling_back`, `succeeded`,
     /// `failed`, `cancelled` or `stuck`.
@@ -32,6 +35,12 @@ pub struct JobView {
     pub target_server_id: Uuid,
     /// Whether it overtakes the backlog.
     pub express: bool,
+    /// Whether it waits among what is converted in bulk, and could overtake that.
+    pub bulk: bool,
+    /// The song that it is about; null for a job about all of an artist.
+    pub song_id: Option<Uuid>,
+    /// That song's title, if it is still there.
+    pub song_title: Option<String>,
     /// Servers whose workers have it in hand, or will once they take it from their lanes. While
     /// one of them is `offline`, `never` seen or `quarantined`, the job waits for it, and goes on
     /// by itself when it returns.
@@ -47,9 +56,9 @@ pub struct JobView {
     pub files_total: i64,
     /// Bytes in the staging bucket.
     pub bytes_staged: i64,
-    /// Bytes at the target, verified.
+    /// Bytes at the target, verified; of a song, how much has been converted.
     pub bytes_done: i64,
-    /// Size of all files; before the walk has ended, as last known.
+    /// Size of all files (or of the song); before the walk has ended, as last known.
     pub bytes_total: i64,
     /// Why it failed, or what it last tripped over: `{class, code, message, path, remedy}`.
     #[schema(value_type = Option<Object>)]
@@ -67,9 +76,11 @@ pub struct JobView {
 impl From<JobRow> for JobView {
     fn from(row: JobRow) -> Self {
         let undone = matches!(row.state.as_str(), "failed" | "cancelled" | "stuck");
+        let follows = row.kind.parse().is_ok_and(JobKind::follows_artist);
+        let at_home = row.artist_server_id == row.source_server_id;
         Self {
             artist_server_id: row.artist_server_id,
-            retryable: undone && row.artist_server_id == row.source_server_id && !row.artist_held,
+            retryable: undone && (follows || at_home && !row.artist_held),
             id: row.id,
             batch_id: row.batch_id,
             kind: row.kind,
@@ -80,6 +91,9 @@ impl From<JobRow> for JobView {
             source_server_id: row.source_server_id,
             target_server_id: row.target_server_id,
             express: row.express,
+            bulk: row.bulk,
+            song_id: row.song_id,
+            song_title: row.song_title,
             at_servers: row.at_servers,
             cancel_requested: row.cancel_requested,
             files_total: row.files_total,
@@ -118,8 +132,8 @@ impl From<JobEventRow> for TimelineView {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Step)]
 pub struct StepView {
-    /// `export`, `import`, `sync`, `promote`, `retire`, `abandon_import`, `abandon_export` or
-    /// `provision`.
+    /// `export`, `import`, `sync`, `promote`, `retire`, `abandon_import`, `abandon_export`,
+    /// `provision` or `lofi`.
     pub kind: String,
     /// Which one of its kind.
     pub seq: i32,

@@ -1,0 +1,146 @@
+//! What samples go through on their way into a small version.
+
+use crate::{
+    convert::ConvertError,
+    decode::Spec,
+    encode::{Encoded, Encoder},
+    error::AudioError,
+    excerpt::Cutter,
+    mix::Mix,
+    profile::Excerpt,
+    resample::Resample,
+    tags::Tags,
+};
+use std::{
+    io::{Seek, Write},
+    ops::Range,
+};
+
+/// Cut, mixed, resampled, and brought to their level.
+pub(crate) struct Chain {
+    cutter: Option<Cutter>,
+    mix: Mix,
+    resample: Resample,
+    gain: f32,
+    /// What comes out.
+    spec: Spec,
+    frames: u64,
+    sample_peak: f32,
+    cut: Vec<f32>,
+    mixed: Vec<f32>,
+    ready: Vec<f32>,
+}
+
+impl Chain {
+    pub(crate) fn new(
+        from: Spec,
+        mix: Mix,
+        sample_rate_hz: u32,
+        cut: Option<(Excerpt, Range<u64>)>,
+        gain: f32,
+    ) -> Result<Self, AudioError> {
+        let spec = Spec { sample_rate_hz, channels: mix.channels() };
+        let cutter = cut.map(|(e, part)| Cutter::new(&e, part, from.sample_rate_hz, from.channels));
+        Ok(Self {
+            cutter,
+            resample: Resample::new(from.sample_rate_hz, sample_rate_hz, spec.channels)?,
+            mix,
+            gain,
+            spec,
+            frames: 0,
+            sample_peak: 0.0,
+            cut: Vec::new(),
+            mixed: Vec::new(),
+            ready: Vec::new(),
+        })
+    }
+
+    /// With nothing at its end: only its greatest sample is wanted.
+    pub(crate) const fn into_meter<W: Write + Seek>(self) -> Encoding<W> {
+        Encoding { chain: self, encoder: None }
+    }
+
+    /// With an encoder at its end: of MP3 at a bitrate, or of WAV.
+    pub(crate) fn into_encoder<W: Write + Seek>(
+        self,
+        output: W,
+        bitrate_bps: Option<u32>,
+        tags: &Tags,
+    ) -> Result<Encoding<W>, ConvertError> {
+        let encoder = match bitrate_bps {
+            Some(bps) => Encoder::mp3(output, self.spec, bps, tags)?,
+            None => Encoder::wav(output, self.spec)?,
+        };
+        Ok(Encoding { chain: self, encoder: Some(encoder) })
+    }
+
+    /// Puts into `ready` what comes of `samples`.
+    fn add(&mut self, samples: &[f32]) -> Result<(), AudioError> {
+        self.ready.clear();
+        let samples = match &mut self.cutter {
+            None => samples,
+            Some(cutter) => {
+                self.cut.clear();
+                cutter.add(samples, &mut self.cut);
+                &self.cut
+            }
+        };
+        self.mix.apply(samples, &mut self.mixed);
+        self.resample.add(&self.mixed, &mut self.ready)?;
+        self.level();
+        Ok(())
+    }
+
+    /// Puts into `ready` what is still to come.
+    fn finish(&mut self) -> Result<(), AudioError> {
+        self.ready.clear();
+        self.resample.finish(&mut self.ready)?;
+        self.level();
+        Ok(())
+    }
+
+    fn level(&mut self) {
+        for sample in &mut self.ready {
+            *sample *= self.gain;
+            self.sample_peak = self.sample_peak.max(sample.abs());
+        }
+        self.frames += (self.ready.len() / usize::from(self.spec.channels)) as u64;
+    }
+}
+
+/// A chain with an encoder at its end, until what comes is too loud for it: from then on samples
+/// are only measured.
+pub(crate) struct Encoding<W: Write + Seek> {
+    chain: Chain,
+    encoder: Option<Encoder<W>>,
+}
+
+impl<W: Write + Seek> Encoding<W> {
+    pub(crate) fn add(&mut self, samples: &[f32]) -> Result<(), ConvertError> {
+        self.chain.add(samples)?;
+        self.encode()
+    }
+
+    fn encode(&mut self) -> Result<(), ConvertError> {
+        if self.chain.sample_peak > 1.0 {
+            self.encoder = None;
+        }
+        match &mut self.encoder {
+            Some(encoder) => encoder.add(&self.chain.ready),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether what is still to come of the song is no part of the small version.
+    pub(crate) fn is_done(&self) -> bool {
+        self.chain.cutter.as_ref().is_some_and(Cutter::is_done)
+    }
+
+    /// The greatest sample, and what was encoded from how many frames, if it was not too loud.
+    pub(crate) fn finish(mut self) -> Result<(f32, Option<(Encoded, u64)>), ConvertError> {
+        self.chain.finish()?;
+        self.encode()?;
+        let encoded = self.encoder.map(Encoder::finish).transpose()?;
+        Ok((self.chain.sample_peak, encoded.map(|e| (e, self.chain.frames))))
+    }
+}
