@@ -7,7 +7,8 @@ use std::{
     fs::{self, File},
     io::IsTerminal,
     ops::ControlFlow,
-    path::Path,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Instant,
 };
@@ -15,12 +16,20 @@ use tourbus_lofi::{Converted, Encoding, Format, Limits, Made, Profile, convert, 
 
 /// Steps of the progress bar.
 const STEPS: f32 = 1000.0;
+/// What a file must hold.
+const PROFILE_HELP: &str = "docs/lofi.md shows one, such as {\"name\": \"mine\", \"encoding\": {\"mp3\": \
+     {\"bitrate_bps_max\": 48000}}, \"channels_max\": 1, \"sample_rate_hz_max\": 44100}";
 /// Names of songs end with these, and promise what is in them.
 const SONGS: [&str; 5] = ["mp3", "wav", "flac", "ogg", "m4a"];
 
 /// Makes it under a name beside the real one, decodes it again, and then gives it its name.
 pub fn run(args: &Lofi) -> anyhow::Result<ExitCode> {
     let profile = profile(&args.profile)?;
+    if [&args.input, &args.output].contains(&&PathBuf::from("-")) {
+        bail!(
+            "a song is read more than once, so - cannot be a pipe: name a file (./- if it is called that)"
+        );
+    }
     let cannot_open = || format!("cannot open {}", args.input.display());
     // To open a pipe is to wait for its other end.
     if !fs::metadata(&args.input).with_context(cannot_open)?.is_file() {
@@ -34,7 +43,8 @@ pub fn run(args: &Lofi) -> anyhow::Result<ExitCode> {
     let mut partial = args.output.clone().into_os_string();
     partial.push(".partial");
     let partial = Path::new(&partial);
-    let cannot = || format!("cannot write {}", partial.display());
+    let cannot =
+        || format!("cannot write {} (made as {})", args.output.display(), partial.display());
     let made = File::options().read(true).write(true).create(true).truncate(true).open(partial);
     let made = make(from, made.with_context(cannot)?, &profile);
     let made = made.and_then(|made| {
@@ -83,8 +93,8 @@ fn profile(text: &str) -> anyhow::Result<Profile> {
         );
     }
     let file = fs::read_to_string(path).with_context(|| format!("cannot read {text}"))?;
-    let own: Profile =
-        serde_json::from_str(&file).with_context(|| format!("{text} holds no profile"))?;
+    let own: Profile = serde_json::from_str(&file)
+        .with_context(|| format!("{text} holds no profile; {PROFILE_HELP}"))?;
     own.validate().with_context(|| text.to_owned())?;
     Ok(own)
 }
@@ -113,7 +123,8 @@ fn fits(output: &Path, profile: &Profile) -> anyhow::Result<()> {
 }
 
 fn same(a: &Path, b: &Path) -> bool {
-    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+    let file = |path| fs::metadata(path).map(|file| (file.dev(), file.ino()));
+    matches!((file(a), file(b)), (Ok(a), Ok(b)) if a == b)
 }
 
 fn told(made: &Converted, seconds: f64, was_bytes: u64) -> String {
@@ -130,8 +141,13 @@ fn told(made: &Converted, seconds: f64, was_bytes: u64) -> String {
     } else {
         String::new()
     };
+    let larger = if made.bytes > was_bytes {
+        "; larger than the song, whose bitrate is below the least that MP3 has here"
+    } else {
+        ""
+    };
     format!(
-        "{} kbit/s, {} Hz, {} channel{}: {} from {}, {how}{gain}",
+        "{} kbit/s, {} Hz, {} channel{}: {} from {}, {how}{gain}{larger}",
         (made.bitrate_bps + 500) / 1000,
         made.sample_rate_hz,
         made.channels,
@@ -158,9 +174,13 @@ mod tests {
         assert!(said(dir.path(), &new).contains("is no file"));
         assert!(said(&song, Path::new("/dev/null")).contains("stays as it is"));
         assert!(said(&song, &song).contains("the song itself"));
+        let linked = dir.path().join("linked.mp3");
+        fs::hard_link(&song, &linked).unwrap();
+        assert!(said(&song, &linked).contains("the song itself"), "under another name");
+        assert!(said(&song, Path::new("-")).contains("name a file"));
         assert!(said(&song, &dir.path().join("none/x.mp3")).contains("no directory"));
         assert!(said(&song, &dir.path().join("x.wav")).contains("end the name of"));
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was left");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing was left");
     }
 
     #[test]
@@ -169,6 +189,10 @@ mod tests {
         assert!(profile("nothing").unwrap_err().to_string().contains("use classic, standard"));
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("p.json");
+        fs::write(&path, "classic, but louder").unwrap();
+        let said = profile(path.to_str().unwrap()).unwrap_err().to_string();
+        let example = said.split_once("such as ").unwrap().1;
+        serde_json::from_str::<Profile>(example).unwrap().validate().unwrap();
         let text =
             serde_json::to_string(&Profile { channels_max: 7, ..Profile::standard() }).unwrap();
         fs::write(&path, text).unwrap();

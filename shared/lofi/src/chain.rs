@@ -1,6 +1,7 @@
 //! What samples go through on their way into a small version.
 
 use crate::{
+    bursts::{Bursts, LOUDER},
     convert::ConvertError,
     decode::Spec,
     encode::{Encoded, Encoder},
@@ -16,12 +17,31 @@ use std::{
     ops::Range,
 };
 
+/// How loud a song is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Level {
+    /// What its samples are multiplied by.
+    pub(crate) gain: f64,
+    /// Before that, what they are cut off at: there are bursts in it.
+    pub(crate) ceiling: Option<f32>,
+}
+
+/// How loud a song turned out to be.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Loud {
+    /// Its greatest sample as it went into the encoder, but for bursts.
+    pub(crate) sample_peak: f32,
+    /// What its bursts are to be cut off at, if it has any.
+    pub(crate) ceiling: Option<f32>,
+}
+
 /// Cut, mixed, resampled, and brought to their level.
 pub(crate) struct Chain {
     cutter: Option<Cutter>,
     mix: Mix,
     resample: Resample,
-    gain: f32,
+    level: Level,
+    bursts: Bursts,
     /// What comes out.
     spec: Spec,
     frames: u64,
@@ -37,7 +57,7 @@ impl Chain {
         mix: Mix,
         sample_rate_hz: u32,
         cut: Option<(Excerpt, Range<u64>)>,
-        gain: f32,
+        level: Level,
     ) -> Result<Self, AudioError> {
         let spec = Spec { sample_rate_hz, channels: mix.channels() };
         let cutter = cut.map(|(e, part)| Cutter::new(&e, part, from.sample_rate_hz, from.channels));
@@ -45,7 +65,8 @@ impl Chain {
             cutter,
             resample: Resample::new(from.sample_rate_hz, sample_rate_hz, spec.channels)?,
             mix,
-            gain,
+            level,
+            bursts: Bursts::new(spec),
             spec,
             frames: 0,
             sample_peak: 0.0,
@@ -87,7 +108,7 @@ impl Chain {
         };
         self.mix.apply(samples, &mut self.mixed);
         self.resample.add(&self.mixed, &mut self.ready)?;
-        self.level();
+        self.bring_to_level();
         Ok(())
     }
 
@@ -95,17 +116,29 @@ impl Chain {
     fn finish(&mut self) -> Result<(), AudioError> {
         self.ready.clear();
         self.resample.finish(&mut self.ready)?;
-        self.level();
+        self.bring_to_level();
         Ok(())
     }
 
-    fn level(&mut self) {
+    fn bring_to_level(&mut self) {
+        if let Some(ceiling) = self.level.ceiling {
+            for sample in &mut self.ready {
+                *sample = cut_off(*sample, ceiling);
+            }
+        }
+        self.bursts.add(&self.ready);
+        let gain = self.level.gain as f32;
         for sample in &mut self.ready {
-            *sample *= self.gain;
+            *sample *= gain;
             self.sample_peak = self.sample_peak.max(sample.abs());
         }
         self.frames += (self.ready.len() / usize::from(self.spec.channels)) as u64;
     }
+}
+
+/// What is far above the ceiling is noise, and silence in its place sounds better.
+fn cut_off(sample: f32, ceiling: f32) -> f32 {
+    if sample.abs() > ceiling * LOUDER { 0.0 } else { sample.clamp(-ceiling, ceiling) }
 }
 
 /// A chain with an encoder at its end, until what comes is too loud for it: from then on samples
@@ -136,11 +169,15 @@ impl<W: Write + Seek> Encoding<W> {
         self.chain.cutter.as_ref().is_some_and(Cutter::is_done)
     }
 
-    /// The greatest sample, and what was encoded from how many frames, if it was not too loud.
-    pub(crate) fn finish(mut self) -> Result<(f32, Option<(Encoded, u64)>), ConvertError> {
+    /// How loud it was, and what was encoded from how many frames, if it was not too loud.
+    pub(crate) fn finish(mut self) -> Result<(Loud, Option<(Encoded, u64)>), ConvertError> {
         self.chain.finish()?;
         self.encode()?;
         let encoded = self.encoder.map(Encoder::finish).transpose()?;
-        Ok((self.chain.sample_peak, encoded.map(|e| (e, self.chain.frames))))
+        let Chain { bursts, sample_peak, level, frames, .. } = self.chain;
+        let ceiling = bursts.ceiling();
+        let most = ceiling.map_or(f32::INFINITY, |c| c * level.gain as f32);
+        let loud = Loud { sample_peak: sample_peak.min(most), ceiling };
+        Ok((loud, encoded.map(|e| (e, frames))))
     }
 }

@@ -1,7 +1,7 @@
 //! The small version of a song.
 
 use crate::{
-    chain::Chain,
+    chain::{Chain, Level, Loud},
     decode::mp3_frames,
     encode::{Encoded, id3},
     error::AudioError,
@@ -113,6 +113,8 @@ pub struct Converted {
 /// while it is made. If that is above full scale all the same, the song goes through once more, quieter
 /// by what was too much. Looking first costs a decoding; encoding nearly every loud song twice would
 /// cost five times as much.
+/// What is damaged may decode to noise far above full scale: that is cut off, if it is short, and does
+/// not make the rest quieter.
 /// No more than [`PASSES_MAX`] passes are made; what is left above full scale after the last is
 /// told in [`Converted::true_peak_dbtp`].
 pub fn convert(
@@ -143,8 +145,8 @@ struct Pass {
     song: Option<Inspection>,
     /// What was encoded, and from how many frames; `None` if it was given up as too loud.
     encoded: Option<(Encoded, u64)>,
-    /// The greatest sample before it was encoded.
-    sample_peak: f32,
+    /// How loud it was before it was encoded.
+    loud: Loud,
 }
 
 impl Work<'_> {
@@ -152,22 +154,24 @@ impl Work<'_> {
         let first = Song::open(&self.input, self.limits)?;
         let (spec, facts) = (first.spec(), Facts::told(&first));
         let mut plan = Plan::new(self.profile, &facts);
-        let mut pass = self.pass(first, &plan, 1.0, output)?;
+        let mut level = Level { gain: 1.0, ceiling: None };
+        let mut pass = self.pass(first, &plan, level, output)?;
         let Some(song) = pass.song.take() else {
             return Err(ConvertError::Encoder("the song was not measured".to_owned()));
         };
         let due = Plan::new(self.profile, &Facts::known(&song));
-        let mut gain = room_for(pass.sample_peak);
+        level.gain = room_for(pass.loud.sample_peak);
         for last in (1..PASSES_MAX).map(|n| n + 1 == PASSES_MAX) {
             if !plan.agrees(&due, spec.sample_rate_hz) {
                 plan = due.clone();
             }
             let Plan::Encode { sample_rate_hz, bitrate_bps, .. } = plan else { break };
             let again = Song::unmeasured(&self.input, self.limits)?;
-            pass = self.pass(again, &plan, gain, output)?;
+            level.ceiling = level.ceiling.or(pass.loud.ceiling);
+            pass = self.pass(again, &plan, level, output)?;
             match quieter(&pass) {
-                Some(by) if !last || pass.encoded.is_none() => gain *= by,
-                _ => return self.encoded(&pass, song, sample_rate_hz, bitrate_bps, gain),
+                Some(by) if !last || pass.encoded.is_none() => level.gain *= by,
+                _ => return self.encoded(&pass, song, sample_rate_hz, bitrate_bps, level.gain),
             }
         }
         if plan == Plan::Copy {
@@ -181,7 +185,7 @@ impl Work<'_> {
         &mut self,
         mut song: Song,
         plan: &Plan,
-        gain: f64,
+        level: Level,
         output: &mut (impl Write + Seek),
     ) -> Result<Pass, ConvertError> {
         let looks = song.is_measured();
@@ -190,7 +194,7 @@ impl Work<'_> {
             Plan::Encode { sample_rate_hz, bitrate_bps, part } => {
                 let cut = self.profile.excerpt.zip(part.clone());
                 let mix = Mix::new(song.spec().channels, self.profile.channels_max);
-                let chain = Chain::new(song.spec(), mix, *sample_rate_hz, cut, gain as f32)?;
+                let chain = Chain::new(song.spec(), mix, *sample_rate_hz, cut, level)?;
                 Some(if looks {
                     chain.into_meter()
                 } else {
@@ -208,12 +212,12 @@ impl Work<'_> {
                 }
             }
         }
-        let (sample_peak, encoded) = match chain {
+        let (loud, encoded) = match chain {
             Some(chain) => chain.finish()?,
-            None => (0.0, None),
+            None => (Loud::default(), None),
         };
         let song = if looks { Some(song.finish()?) } else { None };
-        Ok(Pass { song, encoded, sample_peak })
+        Ok(Pass { song, encoded, loud })
     }
 
     fn tell(&mut self, done: f32, is_first: bool) -> Result<(), ConvertError> {
@@ -302,7 +306,7 @@ fn quieter(pass: &Pass) -> Option<f64> {
     let below = |db: f64| 10_f64.powf(-db / 20.0);
     match pass.encoded {
         // Its samples alone clip: it was measured by another plan, or not at all.
-        None => Some(below(MARGIN_DB) / f64::from(pass.sample_peak)),
+        None => Some(below(MARGIN_DB) / f64::from(pass.loud.sample_peak)),
         Some((made, _)) => (made.true_peak > 1.0).then(|| below(SPARE_DB) / made.true_peak),
     }
 }

@@ -7,10 +7,10 @@ use std::{fmt, io};
 pub enum AudioError {
     /// The file holds something else.
     #[error(
-        "This is {looks_like}, not a song. Upload an MP3, WAV, FLAC, Ogg Vorbis or M4A (AAC) file."
+        "This is {looks_like}, not a song. Choose an MP3, WAV, FLAC, Ogg Vorbis or M4A (AAC) file."
     )]
     NotAudio {
-        /// With its article: `a PNG image`, `nothing known`.
+        /// With its article: `a PNG image`, `a file of no known kind`.
         looks_like: &'static str,
     },
     /// It is audio, of a kind that we or browsers cannot play.
@@ -22,7 +22,7 @@ pub enum AudioError {
     /// The file ends before its header says.
     #[error(
         "The file ends too early: it promises {promised}, but only {found} are there. \
-         Upload it again; if that does not help, save the song anew."
+         Copy or upload it again; if that does not help, save the song anew."
     )]
     Truncated {
         /// What the header says.
@@ -33,7 +33,7 @@ pub enum AudioError {
     /// Something in it cannot be decoded.
     #[error(
         "The file is damaged at {place}: {what}. \
-         Upload it again; if that does not help, save the song anew."
+         Copy or upload it again; if that does not help, save the song anew."
     )]
     Corrupt {
         /// Where.
@@ -54,7 +54,7 @@ pub enum AudioError {
     },
     /// There is more audio than we take.
     #[error(
-        "The song is longer than {}, the most that is taken here. Upload it in parts.",
+        "The song is longer than {}, the most that is taken here. Cut it into parts.",
         Clock(*duration_ms_max)
     )]
     TooLong {

@@ -16,6 +16,7 @@
 //! told as `REFUSED`. Put the input of what was mended into `fuzz/corpus/inspect`, which a test goes
 //! through.
 
+mod bursts;
 mod chain;
 mod convert;
 mod decode;

@@ -73,7 +73,7 @@ impl Song {
             }
             return Ok(Some(&self.block));
         }
-        Err(AudioError::NotAudio { looks_like: "nothing known" })
+        Err(AudioError::NotAudio { looks_like: "a file of no known kind" })
     }
 
     /// What has been found out, once all has gone by.

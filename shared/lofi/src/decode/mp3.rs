@@ -87,7 +87,7 @@ impl Mp3 {
     pub(super) fn open(file: &Section) -> Result<Self, AudioError> {
         let song = without_tags(file).map_err(AudioError::Unreadable)?;
         let window = song.bytes_at(0, WINDOW_BYTES).map_err(AudioError::Unreadable)?;
-        let nothing = AudioError::NotAudio { looks_like: "nothing known" };
+        let nothing = AudioError::NotAudio { looks_like: "a file of no known kind" };
         let first = nanomp3::frames(&window).next().ok_or(nothing)?;
         if first.layer != 3 {
             return Err(AudioError::unsupported(format!("MPEG audio of layer {}", first.layer)));
@@ -213,7 +213,7 @@ impl Mp3 {
     fn finish(&mut self) -> Result<(), AudioError> {
         self.ended = true;
         if self.junk_bytes > self.frame_bytes {
-            return Err(AudioError::NotAudio { looks_like: "nothing known" });
+            return Err(AudioError::NotAudio { looks_like: "a file of no known kind" });
         }
         self.damage.judge(self.frames)
     }

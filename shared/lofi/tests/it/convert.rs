@@ -188,6 +188,37 @@ fn what_is_too_loud_is_made_quieter_by_as_much() {
 }
 
 #[test]
+fn noise_from_damage_makes_no_song_inaudible() {
+    const LOUD_DBTP: f64 = 12.0;
+    let mut random = 1_u64;
+    let mut byte = || {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (random >> 56) as u8
+    };
+    let noise: Vec<f64> = (0..44_100).map(|_| f64::from(byte()) / 1024.0 - 0.125).collect();
+    let song = wav(44_100, 2, 44_100 * 4, |n, _| noise[n as usize % noise.len()]);
+    let encoding = Encoding::Mp3 { bitrate_bps_max: 192_000 };
+    let (_, whole, small) = made(&song, &Profile { encoding, ..Profile::standard() });
+    let was = small.loudness.unwrap();
+    let damaged = (0..1000).map(|n| {
+        let mut mp3 = whole.clone();
+        mp3[1000 + n * 17..][..400].fill_with(&mut byte);
+        mp3
+    });
+    let is_loud = |mp3: &Vec<u8>| {
+        inspect(file(mp3), &Limits::default())
+            .is_ok_and(|song| song.true_peak_dbtp.is_some_and(|peak| peak > LOUD_DBTP))
+    };
+    let loud: Vec<_> = damaged.filter(is_loud).take(2).collect();
+    assert!(!loud.is_empty(), "no damage decodes to anything far above full scale");
+    for mp3 in loud {
+        let (converted, _, small) = made(&mp3, &Profile::standard());
+        let now = small.loudness.unwrap();
+        assert!((now - was).abs() < 6.0, "{now} of {was} LUFS: {} dB", converted.gain_db);
+    }
+}
+
+#[test]
 fn an_excerpt_is_the_middle_and_fades() {
     // Silence, a tone of four seconds, silence.
     let song = wav(44_100, 1, 44_100 * 10, |n, _| {
