@@ -13,9 +13,13 @@ use crate::{
     tags::Tags,
 };
 use std::{
-    io::{Seek, Write},
+    io::{Read, Seek, Write},
     ops::Range,
 };
+
+/// An MP3 can be made quieter once it is encoded, so that samples may go in above full scale: by up to
+/// 6 dB, as far as encoders are made for it.
+const MP3_SAMPLE_MAX: f32 = 2.0;
 
 /// How loud a song is made.
 #[derive(Debug, Clone, Copy)]
@@ -76,23 +80,18 @@ impl Chain {
         })
     }
 
-    /// With nothing at its end: only its greatest sample is wanted.
-    pub(crate) const fn into_meter<W: Write + Seek>(self) -> Encoding<W> {
-        Encoding { chain: self, encoder: None }
-    }
-
     /// With an encoder at its end: of MP3 at a bitrate, or of WAV.
-    pub(crate) fn into_encoder<W: Write + Seek>(
+    pub(crate) fn into_encoder<W: Read + Write + Seek>(
         self,
         output: W,
         bitrate_bps: Option<u32>,
         tags: &Tags,
     ) -> Result<Encoding<W>, ConvertError> {
-        let encoder = match bitrate_bps {
-            Some(bps) => Encoder::mp3(output, self.spec, bps, tags)?,
-            None => Encoder::wav(output, self.spec)?,
+        let (encoder, sample_max) = match bitrate_bps {
+            Some(bps) => (Encoder::mp3(output, self.spec, bps, tags)?, MP3_SAMPLE_MAX),
+            None => (Encoder::wav(output, self.spec)?, 1.0),
         };
-        Ok(Encoding { chain: self, encoder: Some(encoder) })
+        Ok(Encoding { chain: self, encoder: Some(encoder), sample_max })
     }
 
     /// Puts into `ready` what comes of `samples`.
@@ -143,19 +142,21 @@ fn cut_off(sample: f32, ceiling: f32) -> f32 {
 
 /// A chain with an encoder at its end, until what comes is too loud for it: from then on samples
 /// are only measured.
-pub(crate) struct Encoding<W: Write + Seek> {
+pub(crate) struct Encoding<W: Read + Write + Seek> {
     chain: Chain,
     encoder: Option<Encoder<W>>,
+    /// What the encoder takes.
+    sample_max: f32,
 }
 
-impl<W: Write + Seek> Encoding<W> {
+impl<W: Read + Write + Seek> Encoding<W> {
     pub(crate) fn add(&mut self, samples: &[f32]) -> Result<(), ConvertError> {
         self.chain.add(samples)?;
         self.encode()
     }
 
     fn encode(&mut self) -> Result<(), ConvertError> {
-        if self.chain.sample_peak > 1.0 {
+        if self.chain.sample_peak > self.sample_max {
             self.encoder = None;
         }
         match &mut self.encoder {

@@ -21,14 +21,14 @@ use std::{
     ops::ControlFlow,
 };
 
-/// Passes over one song at most: to look, to encode, and to encode quieter.
+/// Passes over one song at most: more than one is rare. See [`convert`].
 pub const PASSES_MAX: u32 = 5;
-/// Room for what an encoder adds to a song, in decibels. At 64 kbit/s most music gains less.
+/// Room for a song that was far too loud for its encoder, in decibels.
 pub const MARGIN_DB: f64 = 1.0;
-/// Room below full scale for a song that only its encoder made too loud, in decibels.
+/// Room below full scale for a WAV that was too loud, in decibels.
 const SPARE_DB: f64 = 0.1;
-/// The share of the whole that the first pass is taken to be, for progress.
-const FIRST_SHARE: f32 = 0.2;
+/// The share of the whole that the first pass is taken to be, for progress, if it encodes or only looks.
+const FIRST_SHARES: [f32; 2] = [0.95, 0.2];
 const COPY_BYTES: usize = 64 << 10;
 
 /// Why there is no small version.
@@ -107,19 +107,18 @@ pub struct Converted {
 ///
 /// # Levels
 ///
-/// Nothing that is encoded clips when it is played. The song goes by once to be measured, also as it
-/// would go into the encoder: one whose samples come closer to full scale than [`MARGIN_DB`] is made so
-/// much quieter, because an encoder adds to them. What comes out is decoded and its true peak measured
-/// while it is made. If that is above full scale all the same, the song goes through once more, quieter
-/// by what was too much. Looking first costs a decoding; encoding nearly every loud song twice would
-/// cost five times as much.
-/// What is damaged may decode to noise far above full scale: that is cut off, if it is short, and does
-/// not make the rest quieter.
+/// Nothing that is encoded clips when it is played. What comes out is decoded and its true peak measured
+/// while it is made; an MP3 whose true peak is above full scale is then made quieter where it lies, in
+/// steps of 1.5 dB. So one pass over a song is enough, but for these, which go through again: a WAV that
+/// would clip, and an MP3 of samples more than 6 dB above full scale, both quieter by as much; a song
+/// whose header was wrong about what the profile asks for; and a song that is damaged. Damage may decode
+/// to noise far above full scale: that is cut off, if it is short, and does not make the rest quieter.
+///
 /// No more than [`PASSES_MAX`] passes are made; what is left above full scale after the last is
 /// told in [`Converted::true_peak_dbtp`].
 pub fn convert(
     input: File,
-    mut output: impl Write + Seek,
+    mut output: impl Read + Write + Seek,
     profile: &Profile,
     limits: &Limits,
     progress: &mut dyn FnMut(f32) -> ControlFlow<()>,
@@ -150,7 +149,7 @@ struct Pass {
 }
 
 impl Work<'_> {
-    fn run(mut self, output: &mut (impl Write + Seek)) -> Result<Converted, ConvertError> {
+    fn run(mut self, output: &mut (impl Read + Write + Seek)) -> Result<Converted, ConvertError> {
         let first = Song::open(&self.input, self.limits)?;
         let (spec, facts) = (first.spec(), Facts::told(&first));
         let mut plan = Plan::new(self.profile, &facts);
@@ -160,19 +159,22 @@ impl Work<'_> {
             return Err(ConvertError::Encoder("the song was not measured".to_owned()));
         };
         let due = Plan::new(self.profile, &Facts::known(&song));
-        level.gain = room_for(pass.loud.sample_peak);
-        for last in (1..PASSES_MAX).map(|n| n + 1 == PASSES_MAX) {
-            if !plan.agrees(&due, spec.sample_rate_hz) {
+        for last in (1..=PASSES_MAX).map(|n| n == PASSES_MAX) {
+            let is_due = plan.agrees(&due, spec.sample_rate_hz);
+            if !is_due {
                 plan = due.clone();
             }
             let Plan::Encode { sample_rate_hz, bitrate_bps, .. } = plan else { break };
-            let again = Song::unmeasured(&self.input, self.limits)?;
-            level.ceiling = level.ceiling.or(pass.loud.ceiling);
-            pass = self.pass(again, &plan, level, output)?;
-            match quieter(&pass) {
-                Some(by) if !last || pass.encoded.is_none() => level.gain *= by,
-                _ => return self.encoded(&pass, song, sample_rate_hz, bitrate_bps, level.gain),
+            let next = next_level(&pass, level);
+            match pass.encoded {
+                Some(encoded) if is_due && (next.is_none() || last) => {
+                    return self.encoded(encoded, song, sample_rate_hz, bitrate_bps, level.gain);
+                }
+                _ if last => break,
+                _ => level = next.unwrap_or(level),
             }
+            let again = Song::unmeasured(&self.input, self.limits)?;
+            pass = self.pass(again, &plan, level, output)?;
         }
         if plan == Plan::Copy {
             return self.copy(song, output);
@@ -186,7 +188,7 @@ impl Work<'_> {
         mut song: Song,
         plan: &Plan,
         level: Level,
-        output: &mut (impl Write + Seek),
+        output: &mut (impl Read + Write + Seek),
     ) -> Result<Pass, ConvertError> {
         let looks = song.is_measured();
         let mut chain = match plan {
@@ -195,15 +197,16 @@ impl Work<'_> {
                 let cut = self.profile.excerpt.zip(part.clone());
                 let mix = Mix::new(song.spec().channels, self.profile.channels_max);
                 let chain = Chain::new(song.spec(), mix, *sample_rate_hz, cut, level)?;
-                Some(if looks {
-                    chain.into_meter()
-                } else {
-                    chain.into_encoder(output, *bitrate_bps, song.tags())?
-                })
+                Some(chain.into_encoder(output, *bitrate_bps, song.tags())?)
             }
         };
+        let [from, to] = match (looks, &chain) {
+            (true, Some(_)) => [0.0, FIRST_SHARES[0]],
+            (true, None) => [0.0, FIRST_SHARES[1]],
+            (false, _) => [self.told, 1.0],
+        };
         loop {
-            self.tell(song.progress(), looks)?;
+            self.tell(from + song.progress() * (to - from))?;
             let Some(block) = song.next()? else { break };
             if let Some(chain) = &mut chain {
                 chain.add(block)?;
@@ -220,9 +223,7 @@ impl Work<'_> {
         Ok(Pass { song, encoded, loud })
     }
 
-    fn tell(&mut self, done: f32, is_first: bool) -> Result<(), ConvertError> {
-        let done =
-            if is_first { done * FIRST_SHARE } else { FIRST_SHARE + done * (1.0 - FIRST_SHARE) };
+    fn tell(&mut self, done: f32) -> Result<(), ConvertError> {
         self.told = self.told.max(done.min(1.0));
         match (self.progress)(self.told) {
             ControlFlow::Continue(()) => Ok(()),
@@ -232,16 +233,13 @@ impl Work<'_> {
 
     fn encoded(
         mut self,
-        pass: &Pass,
+        (encoded, frames): (Encoded, u64),
         song: Inspection,
         sample_rate_hz: u32,
         bitrate_bps: Option<u32>,
         gain: f64,
     ) -> Result<Converted, ConvertError> {
-        let Some((encoded, frames)) = pass.encoded else {
-            return Err(ConvertError::Encoder("it found no level that does not clip".to_owned()));
-        };
-        self.tell(1.0, false)?;
+        self.tell(1.0)?;
         let channels = Mix::new(song.channels, self.profile.channels_max).channels();
         let pcm_bps = sample_rate_hz * u32::from(channels) * 16;
         let is_mp3 = matches!(self.profile.encoding, Encoding::Mp3 { .. });
@@ -253,7 +251,7 @@ impl Work<'_> {
             sample_rate_hz,
             channels,
             bitrate_bps: bitrate_bps.unwrap_or(pcm_bps),
-            gain_db: 20.0 * gain.log10(),
+            gain_db: 20.0 * (gain * encoded.gain).log10(),
             true_peak_dbtp: (encoded.true_peak > 0.0).then(|| 20.0 * encoded.true_peak.log10()),
             song,
         })
@@ -263,7 +261,7 @@ impl Work<'_> {
     fn copy(
         mut self,
         song: Inspection,
-        output: &mut (impl Write + Seek),
+        output: &mut (impl Read + Write + Seek),
     ) -> Result<Converted, ConvertError> {
         let mut frames = mp3_frames(&self.input)?;
         let tag = id3(&song.tags);
@@ -279,7 +277,7 @@ impl Work<'_> {
             output.write_all(&buffer[..n]).map_err(ConvertError::Write)?;
         }
         output.flush().map_err(ConvertError::Write)?;
-        self.tell(1.0, false)?;
+        self.tell(1.0)?;
         Ok(Converted {
             made: Made::Copied,
             format: Format::Mp3,
@@ -295,18 +293,16 @@ impl Work<'_> {
     }
 }
 
-/// What a song of this greatest sample is multiplied by so that its encoder has room.
-fn room_for(sample_peak: f32) -> f64 {
-    let room = 10_f64.powf(-MARGIN_DB / 20.0);
-    if f64::from(sample_peak) > room { room / f64::from(sample_peak) } else { 1.0 }
-}
-
-/// What a pass must be multiplied by so that nothing clips, if it must.
-fn quieter(pass: &Pass) -> Option<f64> {
+/// How loud the next pass must be, if there must be one.
+fn next_level(pass: &Pass, level: Level) -> Option<Level> {
     let below = |db: f64| 10_f64.powf(-db / 20.0);
-    match pass.encoded {
-        // Its samples alone clip: it was measured by another plan, or not at all.
-        None => Some(below(MARGIN_DB) / f64::from(pass.loud.sample_peak)),
-        Some((made, _)) => (made.true_peak > 1.0).then(|| below(SPARE_DB) / made.true_peak),
-    }
+    let ceiling = level.ceiling.or(pass.loud.ceiling);
+    let by = match pass.encoded {
+        // Its samples alone were too loud.
+        None if pass.loud.sample_peak > 1.0 => below(MARGIN_DB) / f64::from(pass.loud.sample_peak),
+        Some((made, _)) if made.true_peak > 1.0 => below(SPARE_DB) / made.true_peak,
+        _ if level.ceiling != ceiling => 1.0,
+        _ => return None,
+    };
+    Some(Level { gain: level.gain * by, ceiling })
 }

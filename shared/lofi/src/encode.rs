@@ -3,16 +3,17 @@
 mod info;
 mod mp3;
 mod peak;
+mod quieter;
 mod tag;
 mod wav;
 
 use crate::{convert::ConvertError, decode::Spec, tags::Tags};
-use std::io::{Seek, Write};
+use std::io::{Read, Seek, Write};
 
 pub(crate) use tag::id3;
 
 /// What becomes of samples.
-pub(crate) enum Encoder<W: Write + Seek> {
+pub(crate) enum Encoder<W: Read + Write + Seek> {
     Mp3(Box<mp3::Mp3<W>>),
     Wav(Box<wav::Wav<W>>),
 }
@@ -23,9 +24,11 @@ pub(crate) struct Encoded {
     pub(crate) bytes: u64,
     /// The greatest level of what comes out when it is played, 1 being full scale.
     pub(crate) true_peak: f64,
+    /// What its samples were multiplied by after they were encoded.
+    pub(crate) gain: f64,
 }
 
-impl<W: Write + Seek> Encoder<W> {
+impl<W: Read + Write + Seek> Encoder<W> {
     /// An MP3 of a constant bitrate, from the start of `out`.
     pub(crate) fn mp3(out: W, spec: Spec, bps: u32, tags: &Tags) -> Result<Self, ConvertError> {
         Ok(Self::Mp3(Box::new(mp3::Mp3::new(out, spec, bps, tags)?)))

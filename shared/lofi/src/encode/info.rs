@@ -72,7 +72,7 @@ pub(super) fn frame_bytes_of(header: [u8; 4]) -> Option<usize> {
 }
 
 /// The side information between a frame's header and its data: ISO 11172-3, 2.4.1.7.
-const fn side_bytes(is_mpeg1: bool, channels: u8) -> usize {
+pub(super) const fn side_bytes(is_mpeg1: bool, channels: u8) -> usize {
     match (is_mpeg1, channels) {
         (true, 1) => 17,
         (true, _) => 32,

@@ -4,14 +4,14 @@ use super::{
     Encoded,
     info::{self, Facts},
     peak::Listener,
-    tag,
+    quieter, tag,
 };
 use crate::{convert::ConvertError, decode::Spec, tags::Tags};
 use mp3lame_encoder::{
     Bitrate, Builder, DualPcm, FlushGap, Mode, MonoPcm, Quality, max_required_buffer_size,
 };
 use std::{
-    io::{BufWriter, Seek, SeekFrom, Write},
+    io::{BufWriter, Read, Seek, SeekFrom, Write},
     num::NonZeroU32,
 };
 
@@ -21,7 +21,7 @@ const DELAY_SAMPLES: u64 = 576;
 const BATCH_FRAMES: usize = 8192;
 
 /// An MP3 file in the making.
-pub(crate) struct Mp3<W: Write + Seek> {
+pub(crate) struct Mp3<W: Read + Write + Seek> {
     out: BufWriter<W>,
     lame: mp3lame_encoder::Encoder,
     spec: Spec,
@@ -78,7 +78,7 @@ fn encoder(what: impl std::fmt::Display) -> ConvertError {
     ConvertError::Encoder(format!("{what}"))
 }
 
-impl<W: Write + Seek> Mp3<W> {
+impl<W: Read + Write + Seek> Mp3<W> {
     pub(super) fn new(
         out: W,
         spec: Spec,
@@ -137,30 +137,43 @@ impl<W: Write + Seek> Mp3<W> {
         self.out.write_all(&self.coded).map_err(ConvertError::Write)
     }
 
+    /// Writes what is still to be written, and makes it quieter if it clips when it is played.
     pub(super) fn finish(mut self) -> Result<Encoded, ConvertError> {
         self.coded.clear();
         self.lame.flush_to_vec::<FlushGap>(&mut self.coded).map_err(encoder)?;
         self.write()?;
+        self.out.flush().map_err(ConvertError::Write)?;
+        let first_bytes = self.first(&Facts::default()).len() as u64;
+        let bytes = first_bytes + self.counter.bytes;
+        let end = self.tag_bytes + bytes;
+        let (true_peak, mut music_crc) = (self.listener.finish(), self.counter.crc);
+        let steps = quieter::steps(true_peak);
+        if steps > 0 {
+            let begin = self.tag_bytes + first_bytes;
+            music_crc = quieter::lower(self.out.get_mut(), begin, end, steps)
+                .map_err(ConvertError::Write)?;
+        }
+        let gain = quieter::factor(steps);
         let frames = self.counter.frames;
         let coded_samples = frames * info::frame_samples(self.spec.sample_rate_hz);
-        let mut facts = Facts {
+        let first = self.first(&Facts {
             frames,
             delay: DELAY_SAMPLES,
             padding: coded_samples.saturating_sub(DELAY_SAMPLES + self.samples),
-            peak: self.peak,
-            music_crc: self.counter.crc,
-            bytes: 0,
-        };
-        let first_bytes = info::frame(self.spec, self.bitrate_bps, &facts).len() as u64;
-        facts.bytes = first_bytes + self.counter.bytes;
-        let first = info::frame(self.spec, self.bitrate_bps, &facts);
+            peak: self.peak * gain as f32,
+            music_crc,
+            bytes,
+        });
         self.out.seek(SeekFrom::Start(self.tag_bytes)).map_err(ConvertError::Write)?;
         self.out.write_all(&first).map_err(ConvertError::Write)?;
-        let bytes = self.tag_bytes + facts.bytes;
-        self.out.seek(SeekFrom::Start(bytes)).map_err(ConvertError::Write)?;
+        self.out.seek(SeekFrom::Start(end)).map_err(ConvertError::Write)?;
         self.out.flush().map_err(ConvertError::Write)?;
-        let true_peak = self.listener.finish();
-        Ok(Encoded { bytes, true_peak })
+        Ok(Encoded { bytes: end, true_peak: true_peak * gain, gain })
+    }
+
+    /// The frame before the song. It is always as long.
+    fn first(&self, facts: &Facts) -> Vec<u8> {
+        info::frame(self.spec, self.bitrate_bps, facts)
     }
 }
 

@@ -44,7 +44,7 @@ impl Listener {
     }
 
     /// The greatest level of all, 1 being full scale.
-    pub(super) fn finish(mut self) -> f64 {
+    pub(super) fn finish(&mut self) -> f64 {
         self.play(0);
         self.peak.level()
     }

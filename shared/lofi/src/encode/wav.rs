@@ -52,6 +52,6 @@ impl<W: Write + Seek> Wav<W> {
     pub(super) fn finish(self) -> Result<Encoded, ConvertError> {
         let (true_peak, bytes) = (self.peak.level(), HEADER_BYTES + self.samples * SAMPLE_BYTES);
         self.writer.finalize().map_err(failed)?;
-        Ok(Encoded { bytes, true_peak })
+        Ok(Encoded { bytes, true_peak, gain: 1.0 })
     }
 }

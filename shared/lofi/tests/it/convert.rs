@@ -188,6 +188,23 @@ fn what_is_too_loud_is_made_quieter_by_as_much() {
 }
 
 #[test]
+fn every_kind_of_mp3_can_be_made_quieter() {
+    let square = |n: u64| if (n / 20).is_multiple_of(2) { 0.999 } else { -0.999 };
+    for rate in [44_100, 22_050, 8000] {
+        for channels in [1, 2] {
+            // Channels that differ, and a tone that does not fall into both alike.
+            let song = wav(rate, channels, u64::from(rate), |n, c| square(n + 7 * u64::from(c)));
+            let encoding = Encoding::Mp3 { bitrate_bps_max: 64_000 };
+            let profile = Profile { encoding, sample_rate_hz_max: rate, ..Profile::standard() };
+            // What was told is compared with what the file decodes to.
+            let (converted, ..) = made(&song, &profile);
+            let steps = -converted.gain_db / (20.0 * 2_f64.powf(0.25).log10());
+            assert!(steps > 0.5 && (steps - steps.round()).abs() < 1e-9, "{rate} {channels}");
+        }
+    }
+}
+
+#[test]
 fn noise_from_damage_makes_no_song_inaudible() {
     const LOUD_DBTP: f64 = 12.0;
     let mut random = 1_u64;
