@@ -36,7 +36,7 @@ async fn an_admin_converts_in_bulk_and_mends_what_failed() {
     browser.click("a[href='/lofi']").await;
     assert_eq!(browser.text("#lofis").await, "6");
     let failures = browser.text("#failures").await;
-    assert!(failures.contains("songs/broken.mp3") && failures.contains("Upload"), "{failures}");
+    assert!(failures.contains("songs/broken.mp3") && failures.contains("not a song"), "{failures}");
     fits(&browser, "lofi").await;
 
     // The file is mended, and tried again from the page.
