@@ -11,7 +11,7 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use serde::de::DeserializeOwned;
-use std::str::FromStr;
+use std::{error::Error, str::FromStr};
 use uuid::Uuid;
 
 /// A JSON object as body.
@@ -81,8 +81,15 @@ fn body_problem(rejection: &JsonRejection) -> Problem {
         JsonRejection::JsonSyntaxError(_) => {
             Problem::bad_request("malformed_json", text).remedy("Send one JSON object.")
         }
-        JsonRejection::JsonDataError(_) => Problem::unprocessable("wrong_json", text)
-            .remedy("See /api/v1/openapi.json for the fields and their types."),
+        // Its source says which field it is; before that, it speaks of types.
+        JsonRejection::JsonDataError(e) => {
+            let what = e.source().map_or(text, ToString::to_string);
+            Problem::unprocessable(
+                "wrong_json",
+                format!("The request's body does not fit: {what}."),
+            )
+            .remedy("See /api/v1/openapi.json for the fields and their types.")
+        }
         JsonRejection::MissingJsonContentType(_) => {
             Problem::new(status, "wrong_content_type", "Not JSON")
                 .detail("The request has a body of another type, or of none.")

@@ -3,7 +3,6 @@
 
 use super::{
     Decode, Spec, Told,
-    damage::Damage,
     xiph::{Step, Stream, from_open, spec},
 };
 use crate::{
@@ -55,16 +54,7 @@ impl Flac {
         let spec = spec(params, place)?;
         let decoder = FlacDecoder::try_new(params, &AudioDecoderOptions::default().verify(true))
             .map_err(|e| from_open(e, file))?;
-        let stream = Stream {
-            reader: Box::new(reader),
-            decoder: Box::new(decoder),
-            track: id,
-            spec,
-            meter,
-            frames: 0,
-            packets: 0,
-            damage: Damage::default(),
-        };
+        let stream = Stream::new(reader, decoder, id, spec, meter);
         Ok(Self { stream, bytes, frames_promised, ended: false })
     }
 

@@ -3,7 +3,6 @@
 use super::{
     Decode, Spec, Told,
     codebooks::{UNPACKED_BYTES_MAX, unpacked_bytes},
-    damage::Damage,
     xiph::{Step, Stream, from_open, spec},
 };
 use crate::{
@@ -63,16 +62,7 @@ impl Ogg {
         let (id, frames_promised) = (track.id, track.num_frames);
         let decoder = VorbisDecoder::try_new(params, &AudioDecoderOptions::default())
             .map_err(|e| from_open(e, file))?;
-        let stream = Stream {
-            decoder: Box::new(decoder),
-            reader: Box::new(reader),
-            track: id,
-            spec,
-            meter,
-            frames: 0,
-            packets: 0,
-            damage: Damage::default(),
-        };
+        let stream = Stream::new(reader, decoder, id, spec, meter);
         Ok(Self { stream, bytes: file.len(), frames_promised, ended: false })
     }
 }

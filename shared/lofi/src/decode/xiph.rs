@@ -18,11 +18,11 @@ const STUMBLES_MAX: u32 = 100;
 
 /// A container and its codec.
 pub(super) struct Stream {
-    pub(super) reader: Box<dyn FormatReader>,
+    reader: Box<dyn FormatReader>,
     pub(super) decoder: Box<dyn AudioDecoder>,
-    pub(super) track: u32,
+    track: u32,
     pub(super) spec: Spec,
-    pub(super) meter: Meter,
+    meter: Meter,
     pub(super) frames: u64,
     pub(super) packets: u64,
     pub(super) damage: Damage,
@@ -39,7 +39,27 @@ pub(super) enum Step {
 }
 
 impl Stream {
-    pub(super) fn place(&self) -> Place {
+    /// A stream at its beginning.
+    pub(super) fn new(
+        reader: impl FormatReader + 'static,
+        decoder: impl AudioDecoder + 'static,
+        track: u32,
+        spec: Spec,
+        meter: Meter,
+    ) -> Self {
+        Self {
+            reader: Box::new(reader),
+            decoder: Box::new(decoder),
+            track,
+            spec,
+            meter,
+            frames: 0,
+            packets: 0,
+            damage: Damage::default(),
+        }
+    }
+
+    fn place(&self) -> Place {
         let at_ms = Some(frames_as_ms(self.frames, self.spec.sample_rate_hz));
         Place { at_ms, byte: Some(self.meter.byte()) }
     }

@@ -102,6 +102,9 @@ async fn bad_input_is_told_what_where_and_how_to_mend_it() {
         let (status, problem) = web.api_post("/moves", &body).await;
         assert_eq!((status, problem["code"].as_str()), (422, Some(code)), "{body}: {problem}");
     }
+    let number = json!({"target_server_id": target, "artist_ids": [7]});
+    let said = web.api_post("/moves", &number).await.1["detail"].as_str().unwrap().to_owned();
+    assert!(said.contains("artist_ids[0]: ") && !said.contains("deserialize"), "{said}");
     let cut = web.post("/api/v1/moves").bearer_auth("admin").body("{\"artist_ids\": [");
     let cut = cut.header("content-type", "application/json").send().await.unwrap();
     assert_eq!(header(&cut, "content-type"), "application/problem+json");
