@@ -72,12 +72,13 @@ pub fn draft(
 
 /// Puts the draft into its place, and gives it its public name: the master knows of it.
 pub fn publish(root: &MediaRoot, wanted: &Wanted) -> Result<(), BuildError> {
+    // A run that finds the tree in its place takes all of this for done.
+    root.link_slug(&wanted.slug, wanted.artist)?;
+    root.unforward_slug(&wanted.slug)?;
     let tree = root.tree(wanted.artist);
     if !tree.exists() {
         rename_tree(&place(root, wanted), &tree)?;
     }
-    root.link_slug(&wanted.slug, wanted.artist)?;
-    root.unforward_slug(&wanted.slug)?;
     root.note_changed(wanted.artist)?;
     Ok(())
 }

@@ -63,7 +63,8 @@ impl App {
     ) -> Result<Self, MediaError> {
         let visitors = VisitorKeys::from_hex(&config.visitor_public_keys)
             .map_err(|e| MediaError::VisitorKey(e.to_string()))?;
-        let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("tourbus"));
+        // This very program, even when its file has been replaced.
+        let program = PathBuf::from("/proc/self/exe");
         Ok(Self {
             server: config.server.clone(),
             main_origin: page::origin(&config.cluster.main_url)?,

@@ -9,7 +9,7 @@ use std::{
 };
 use tourbus_domain::{ArtistId, Slug};
 use tourbus_mediaroot::{
-    Beneath,
+    Beneath, Unreadable,
     serve::{Found, OpenFile},
 };
 use tourbus_protocol::{TreePath, page::About};
@@ -48,8 +48,12 @@ async fn downloads(app: &Arc<App>, found: OpenFile) -> io::Result<bool> {
     let root = app.root.clone();
     let read = tokio::task::spawn_blocking(move || {
         let tree = Beneath::open(&root.tree(artist)).map_err(|e| e.source)?;
-        // What is damaged allows nothing.
-        Ok::<_, io::Error>(tourbus_mediaroot::about(&tree).is_ok_and(|a| a.downloads))
+        match tourbus_mediaroot::about(&tree) {
+            Ok(about) => Ok(about.downloads),
+            Err(Unreadable::Root(error)) => Err(error.source),
+            // What is damaged allows nothing.
+            Err(Unreadable::Walk(_) | Unreadable::Damaged(_)) => Ok(false),
+        }
     });
     let downloads = read.await.map_err(io::Error::other)??;
     let mut words = words();

@@ -17,6 +17,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
     let file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let answer = match inspect(file, &Limits::default()) {
         Ok(inspection) => Inspected::Song(Box::new(inspection)),
+        Err(error) if error.is_transient() => Inspected::Failed { detail: error.to_string() },
         Err(error) => {
             Inspected::Refused { code: error.code().to_owned(), detail: error.to_string() }
         }

@@ -8,12 +8,21 @@ use tourbus_domain::ArtistId;
 use tourbus_mediaroot::{MediaRoot, RootError, Unreadable};
 use tourbus_protocol::{Catalogue, EventBody};
 
-/// Tells of every artist who has changed something.
+/// Tells of every artist who has changed something. One who cannot be read now is told of in the next
+/// round, and keeps nobody else waiting.
 pub(crate) async fn round(root: &MediaRoot, events: &Events) -> Result<(), Undelivered> {
     let here = root.clone();
+    let mut unread = None;
     for artist in crate::plays::blocking(move || here.changed_artists()).await? {
         let here = root.clone();
-        let told = crate::plays::blocking(move || read(&here, artist)).await?;
+        let told = match crate::plays::blocking(move || read(&here, artist)).await {
+            Ok(told) => told,
+            Err(error) => {
+                tracing::warn!(%artist, %error, "changes.unread");
+                unread = Some(error);
+                continue;
+            }
+        };
         if let Some(catalogue) = told {
             events.publish(EventBody::Catalogue(catalogue)).await?;
             metrics::counter!("tourbus_worker_catalogues_told_total").increment(1);
@@ -21,7 +30,7 @@ pub(crate) async fn round(root: &MediaRoot, events: &Events) -> Result<(), Undel
         let here = root.clone();
         crate::plays::blocking(move || here.told_changed(artist)).await?;
     }
-    Ok(())
+    unread.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// What is to be told; nothing of an artist whose tree a person must mend first: the next change

@@ -12,14 +12,13 @@ use crate::{
     MediaRoot,
     beneath::{Beneath, DIR_FLAGS},
 };
-use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::{
-    ffi::OsString,
     io,
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::ffi::{OsStrExt, OsStringExt},
+        unix::ffi::OsStrExt,
     },
     path::Path,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -188,25 +187,6 @@ impl Tree {
             return Ok(None);
         }
         Ok(Some(opened(fd, self.artist, &stat)))
-    }
-
-    /// The names in a directory beneath the tree, sorted by their bytes, at most `max`; `None`
-    /// when there is no such directory. May wait for the disk.
-    pub fn names(&self, path: &TreePath, max: usize) -> io::Result<Option<Vec<OsString>>> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let Some(fd) = self.open_beneath(path, flags, Patience::Disk)? else { return Ok(None) };
-        let mut names = Vec::new();
-        for entry in Dir::new(fd)? {
-            let name = entry?.file_name().to_bytes().to_vec();
-            if name != b"." && name != b".." {
-                names.push(OsString::from_vec(name));
-            }
-            if names.len() >= max {
-                break;
-            }
-        }
-        names.sort_unstable();
-        Ok(Some(names))
     }
 
     /// The same tree, for all that can be done with one.

@@ -14,8 +14,9 @@ use crate::{
     writing::{NotNow, UPLOADS, uploads_dir},
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use rustix::fs::FileType;
 use serde::{Deserialize, Serialize};
-use std::io;
+use std::{io, os::unix::ffi::OsStrExt as _};
 use tourbus_protocol::{
     TreePath,
     page::{About, IMAGES_DIR, SONGS_DIR, VAULT_DIR},
@@ -246,40 +247,43 @@ impl Writable {
         register: impl Fn(&Beneath, &mut About, &TreePath) -> Result<(), E>,
     ) -> Result<TreePath, E> {
         let root = |e| E::from(NotNow::Root(e));
-        for n in 1..=NAMES_MAX {
+        // What has a name in the end is whole, even after a power cut.
+        if let Some(file) = absent(self.tree().read(from)).map_err(root)? {
+            file.flush().doing("flush", &self.tree().shown(from)).map_err(root)?;
+        }
+        // A name may be taken by somebody else just before the file gets it.
+        for _ in 1..=NAMES_MAX {
             let choose = |tree: &Beneath, about: &mut About| -> Result<_, E> {
-                let path = free_path(tree, kind, name, n).map_err(root)?;
-                let Some(path) = path else { return Ok(None) };
+                let path = free_path(tree, kind, name).map_err(root)?;
                 register(tree, about, &path)?;
-                Ok(Some(path))
+                Ok(path)
             };
-            let rename = |tree: &Beneath, path: &Option<TreePath>| match path {
-                Some(path) => tree.place(from, path),
-                None => Ok(false),
-            };
-            if let (Some(path), true) = self.change_with(choose, rename)? {
+            let rename = |tree: &Beneath, path: &TreePath| tree.place(from, path);
+            if let (path, true) = self.change_with(choose, rename)? {
                 return Ok(path);
             }
         }
-        let full = io::Error::new(io::ErrorKind::AlreadyExists, "too many files of this name");
-        Err(root(RootError::new("name", &self.tree().shown(&TreePath::default()), full)))
+        Err(root(too_many(self.tree())))
     }
 }
 
-/// The `n`th name like `name`, unless there is something of that name.
-fn free_path(
-    tree: &Beneath,
-    kind: UploadKind,
-    name: &str,
-    n: u32,
-) -> Result<Option<TreePath>, RootError> {
+/// The first name like `name` that nothing has.
+fn free_path(tree: &Beneath, kind: UploadKind, name: &str) -> Result<TreePath, RootError> {
     tree.make_dir(&TreePath::known(kind.dir()))?;
-    let path = TreePath::known(format!("{}/{}", kind.dir(), numbered(name, n)));
-    match tree.stat(&path) {
-        Err(rustix::io::Errno::NOENT) => Ok(Some(path)),
-        Ok(_) => Ok(None),
-        Err(e) => Err(e).doing("examine", &tree.shown(&path)),
+    for n in 1..=NAMES_MAX {
+        let path = TreePath::known(format!("{}/{}", kind.dir(), numbered(name, n)));
+        match tree.stat(&path) {
+            Err(rustix::io::Errno::NOENT) => return Ok(path),
+            Ok(_) => {}
+            Err(e) => return Err(e).doing("examine", &tree.shown(&path)),
+        }
     }
+    Err(too_many(tree))
+}
+
+fn too_many(tree: &Beneath) -> RootError {
+    let full = io::Error::new(io::ErrorKind::AlreadyExists, "too many files of this name");
+    RootError::new("name", &tree.shown(&TreePath::default()), full)
 }
 
 /// `a.mp3`, `a-2.mp3`, `a-3.mp3`, …
@@ -314,6 +318,17 @@ fn tidy(tree: &Beneath, now: DateTime<Utc>) -> Result<u64, RootError> {
             tidied += 1;
         }
     }
+    // What killed processes have left that belongs to no upload.
+    for name in tree.list(&uploads_dir())? {
+        let Ok(path) = uploads_dir().join(&name) else { continue };
+        let Ok(stat) = tree.stat(&path) else { continue };
+        let touched = DateTime::from_timestamp(stat.st_mtime, 0);
+        let is_note = name.as_bytes().ends_with(b".json");
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        if is_file && !is_note && touched.is_some_and(|t| t + UPLOAD_KEEP < now) {
+            tree.remove_entry(&path)?;
+        }
+    }
     Ok(tidied)
 }
 
@@ -333,7 +348,7 @@ impl crate::MediaRoot {
         for entry in std::fs::read_dir(top).doing("list", top)? {
             let name = entry.doing("list", top)?.file_name();
             let Some(artist) = name.to_str().and_then(|n| n.parse().ok()) else { continue };
-            let begun = Beneath::open(&self.tree(artist)).and_then(|t| uploads(&t));
+            let begun = Beneath::open(&self.tree(artist)).and_then(|t| t.list(&uploads_dir()));
             if absent(begun)?.is_none_or(|begun| begun.is_empty()) {
                 continue;
             }
@@ -343,7 +358,8 @@ impl crate::MediaRoot {
             match cleaned {
                 Ok(n) => tidied += n,
                 Err(NotNow::Moving | NotNow::Gone) => {}
-                Err(NotNow::Root(e)) => return Err(e),
+                // A person must mend this one; the others are tidied all the same.
+                Err(NotNow::Root(error)) => tracing::warn!(%artist, %error, "janitor.not_tidied"),
             }
         }
         Ok(tidied)

@@ -225,7 +225,14 @@ impl Beneath {
 
     /// Size of a regular file; `None` when there is none of this name.
     pub fn size(&self, path: &TreePath) -> Result<Option<u64>, RootError> {
-        Ok(absent(self.read(path))?.map(|f| f.identity.size))
+        let is_file = |stat: &fs::Stat| {
+            fs::FileType::from_raw_mode(stat.st_mode) == fs::FileType::RegularFile
+        };
+        match self.stat(path) {
+            Ok(stat) if is_file(&stat) => Ok(u64::try_from(stat.st_size).ok()),
+            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+            Err(error) => Err(error).doing("examine", &self.shown(path)),
+        }
     }
 }
 

@@ -109,6 +109,8 @@ fn place(
     let register = |tree: &Beneath, about: &mut About, path: &TreePath| {
         let waveform = settle::waveform_path(id);
         settle::write_waveform(tree, &waveform, song)?;
+        // A try before this one may have noted it under a name that somebody else took.
+        about.songs.retain(|s| s.id != id);
         about.songs.push(Song {
             id,
             path: path.clone(),

@@ -3,7 +3,12 @@
 
 use super::problem::Problem;
 use serde::{Deserialize, Serialize};
-use std::{os::fd::OwnedFd, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    os::{fd::OwnedFd, unix::process::ExitStatusExt as _},
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 use tokio::{io::AsyncReadExt as _, process::Command, sync::Semaphore, time::timeout};
 use tourbus_lofi::Inspection;
 
@@ -23,6 +28,11 @@ pub enum Inspected {
         /// A stable name for the reason.
         code: String,
         /// The reason, for whoever sent it.
+        detail: String,
+    },
+    /// It could not be read: that is not its fault.
+    Failed {
+        /// The reason.
         detail: String,
     },
 }
@@ -66,20 +76,56 @@ impl Inspector {
         });
         let status = match looked.await {
             Ok(status) => status.map_err(|e| failed("unreadable", &e))?,
-            Err(_) => return Err(unbearable("it takes longer than ten minutes to read")),
+            // Time on a core is bounded in the process: it is the disk that is slow.
+            Err(timeout) => return Err(failed("too_slow", &timeout)),
         };
         match serde_json::from_slice(&text) {
             Ok(Inspected::Song(inspection)) if status.success() => Ok(*inspection),
             Ok(Inspected::Refused { code, detail }) => Err(Problem::unprocessable(&code, detail)),
-            Ok(Inspected::Song(_)) | Err(_) => {
-                tracing::warn!(%status, "inspect.died");
-                Err(unbearable("reading it breaks the reader"))
+            Ok(Inspected::Failed { detail }) => Err(failed("unreadable", &detail)),
+            Ok(Inspected::Song(_)) | Err(_) if is_of_the_song(status) => {
+                tracing::warn!(%status, "inspect.broke");
+                Err(unbearable())
             }
+            Ok(Inspected::Song(_)) | Err(_) => Err(failed("died", &status)),
         }
     }
 }
 
-fn unbearable(why: &str) -> Problem {
-    Problem::unprocessable("unbearable", format!("The file cannot be looked at: {why}."))
-        .remedy("Export the song anew, and upload that.")
+/// Whether such an end says something about the song: it took more than it may, or broke the reader.
+/// Whoever is stopped with its service, or by a machine that is short of memory, says nothing.
+fn is_of_the_song(status: ExitStatus) -> bool {
+    const PANICKED: i32 = 101;
+    let broke = |signal| {
+        matches!(
+            signal,
+            libc::SIGXCPU
+                | libc::SIGXFSZ
+                | libc::SIGABRT
+                | libc::SIGSEGV
+                | libc::SIGBUS
+                | libc::SIGILL
+        )
+    };
+    status.signal().is_some_and(broke) || status.code() == Some(PANICKED)
+}
+
+fn unbearable() -> Problem {
+    let detail = "The file cannot be looked at: reading it breaks the reader, or takes too long.";
+    Problem::unprocessable("unbearable", detail).remedy("Export the song anew, and upload that.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_song_did_is_held_against_it() {
+        let signal = |n: i32| ExitStatus::from_raw(n);
+        assert!(is_of_the_song(signal(libc::SIGXCPU)) && is_of_the_song(signal(libc::SIGSEGV)));
+        assert!(is_of_the_song(signal(101 << 8)), "a panic");
+        for other in [libc::SIGTERM, libc::SIGKILL, 1 << 8, 127 << 8] {
+            assert!(!is_of_the_song(signal(other)), "{other}");
+        }
+    }
 }

@@ -182,7 +182,7 @@ impl From<Unreadable> for Problem {
             }
             Unreadable::Damaged(_) => {
                 Self::new(StatusCode::CONFLICT, "page_damaged", format!("{why}."))
-                    .remedy("An administrator can mend or remove the file on the server.")
+                    .remedy("An administrator can mend the file on the server.")
             }
         }
     }

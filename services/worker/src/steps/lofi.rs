@@ -378,7 +378,7 @@ fn unreadable(error: Unreadable) -> Stop {
             ErrorClass::Permanent,
             "page_damaged",
             format!("artist.json cannot be understood: {what}"),
-            "Mend artist.json in the artist's tree, or remove it, then retry",
+            "Mend artist.json in the artist's tree, then retry",
         )
         .at(About::FILE)
         .into(),

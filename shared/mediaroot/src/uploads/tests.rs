@@ -117,6 +117,23 @@ fn all_artists_are_looked_through_once_an_hour() {
 }
 
 #[test]
+fn what_belongs_to_no_upload_is_cleaned_in_time() {
+    let (_dir, tree) = fixture();
+    let begun = begin(&tree, 2);
+    let left = ["x.note", "y.lofi", "z.part"].map(within);
+    for path in &left {
+        tree.tree().write(path).unwrap();
+    }
+    let there = |tree: &Writable| left.iter().filter(|p| tree.tree().stat(p).is_ok()).count();
+    let now = Utc::now();
+    tidy(tree.tree(), now).unwrap();
+    assert_eq!(there(&tree), 3, "a process may be at work on them");
+    tidy(tree.tree(), now + UPLOAD_KEEP + TimeDelta::minutes(1)).unwrap();
+    assert_eq!(there(&tree), 0);
+    assert_eq!(upload(tree.tree(), begun.id).unwrap(), None);
+}
+
+#[test]
 fn what_nobody_continues_is_forgotten_in_time() {
     let (_dir, tree) = fixture();
     let (waits, done) = (begin(&tree, 2), begin(&tree, 1));
