@@ -11,9 +11,11 @@ command -v openssl >/dev/null || { echo "openssl is missing: apt-get install ope
 random() { openssl rand -hex "$1"; }
 hex() { od -An -v -tx1 | tr -d ' \n'; }
 # An Ed25519 key in DER ends with its 32 bytes, private and public alike.
-key=$(openssl genpkey -algorithm ed25519)
-private=$(openssl pkey -outform DER <<<"$key" | tail -c 32 | hex)
-public=$(openssl pkey -pubout -outform DER <<<"$key" | tail -c 32 | hex)
+private() { openssl pkey -outform DER <<<"$1" | tail -c 32 | hex; }
+public() { openssl pkey -pubout -outform DER <<<"$1" | tail -c 32 | hex; }
+# What signs orders, and what signs leave for visitors.
+orders=$(openssl genpkey -algorithm ed25519)
+visitors=$(openssl genpkey -algorithm ed25519)
 
 umask 077
 cat >.env.new <<END
@@ -25,8 +27,10 @@ MASTER_PASSWORD=$(random 16)
 SERVER2_PASSWORD=$(random 16)
 S3_ACCESS_KEY=GK$(random 12)
 S3_SECRET_KEY=$(random 32)
-SIGNING_KEY=$private
-PUBLIC_KEY=$public
+SIGNING_KEY=$(private "$orders")
+PUBLIC_KEY=$(public "$orders")
+VISITOR_KEY=$(private "$visitors")
+VISITOR_PUBLIC_KEY=$(public "$visitors")
 ADMIN_EMAIL=admin@tourbus.localhost
 ADMIN_PASSWORD=$(random 8)
 ADMIN_API_TOKEN=tb_$(random 32)

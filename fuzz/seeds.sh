@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the seeds of the corpus anew, with ffmpeg 5.1, LAME 3.100, flac 1.4 and vorbis-tools 1.4.
-# What the fuzzer has found lies beside them, under names of 40 hexadecimal digits.
+# What a fuzzer finds goes beside them, under the name that it gives (40 hexadecimal digits).
 set -euo pipefail
 shopt -s nullglob
 OUT=$(cd "$(dirname "$0")" && pwd)/corpus/inspect

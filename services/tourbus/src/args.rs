@@ -243,7 +243,7 @@ pub struct EnsureAccount {
     /// With what it signs in
     #[arg(long)]
     pub email: String,
-    /// admin, operator or viewer
+    /// admin, operator, viewer or artist
     #[arg(long)]
     pub role: Role,
     /// Its password; only from the environment, where other users cannot see it
@@ -280,7 +280,7 @@ pub enum Service {
     Web(ConfigFile),
     /// Relays the outbox, applies events, drives every job
     Coordinator(ConfigFile),
-    /// Export, import and upkeep for one server
+    /// Export, import, LOFI and upkeep for one server
     Worker(ConfigFile),
     /// Serves the artists of one server
     Media(ConfigFile),

@@ -78,6 +78,10 @@ impl Fault {
             Self::Convert(error @ (ConvertError::Encoder(_) | ConvertError::Stopped)) => {
                 Told::Failed { code: error.code().to_owned(), detail: error.to_string() }
             }
+            // The disk is at fault, not the song.
+            Self::Convert(error @ ConvertError::Song(_)) if error.is_transient() => {
+                Told::Failed { code: error.code().to_owned(), detail: error.to_string() }
+            }
             Self::Convert(error) => {
                 Told::Refused { code: error.code().to_owned(), detail: error.to_string() }
             }

@@ -36,13 +36,16 @@ pub fn run(args: &Lofi) -> anyhow::Result<ExitCode> {
         bail!("{} is no file: name the file of a song", args.input.display());
     }
     let from = File::open(&args.input).with_context(cannot_open)?;
-    if same(&args.input, &args.output) {
-        bail!("{} is the song itself: give the small version another name", args.output.display());
-    }
-    fits(&args.output, &profile)?;
     let mut partial = args.output.clone().into_os_string();
     partial.push(".partial");
     let partial = Path::new(&partial);
+    // The small version is made under the second name.
+    if let Some(itself) =
+        [args.output.as_path(), partial].into_iter().find(|p| same(&args.input, p))
+    {
+        bail!("{} is the song itself: give the small version another name", itself.display());
+    }
+    fits(&args.output, &profile)?;
     let cannot =
         || format!("cannot write {} (made as {})", args.output.display(), partial.display());
     let made = File::options().read(true).write(true).create(true).truncate(true).open(partial);
@@ -177,6 +180,10 @@ mod tests {
         let linked = dir.path().join("linked.mp3");
         fs::hard_link(&song, &linked).unwrap();
         assert!(said(&song, &linked).contains("the song itself"), "under another name");
+        let named_so = dir.path().join("y.mp3.partial");
+        fs::rename(&linked, &named_so).unwrap();
+        assert!(said(&named_so, &dir.path().join("y.mp3")).contains("the song itself"));
+        assert_eq!(fs::read(&named_so).unwrap(), b"x");
         assert!(said(&song, Path::new("-")).contains("name a file"));
         assert!(said(&song, &dir.path().join("none/x.mp3")).contains("no directory"));
         assert!(said(&song, &dir.path().join("x.wav")).contains("end the name of"));

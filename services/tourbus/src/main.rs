@@ -34,6 +34,7 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
         // These read what strangers have sent: one thread, and nothing else at hand.
         Command::Inspect => inspect::run(),
         Command::Convert(options) => convert::run(&options),
+        // By hand: one song, no cluster.
         Command::Lofi(options) => lofi::run(&options),
         Command::Adopt(options) => wait(adopt::run(options)),
         Command::Up(options) => wait(operate::up(options)),

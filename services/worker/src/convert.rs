@@ -8,7 +8,7 @@
 //!    stderr: a pipe ◀────────────────────── lines of JSON: how far, and how it ended
 //! ```
 //!
-//! That process reaches these three and nothing else; its memory, its time and what it may write are
+//! That process can open nothing else; its memory, its time and what it may write are
 //! bounded.
 
 use crate::context::{Stop, crashed};
@@ -19,7 +19,7 @@ use std::{
     path::PathBuf,
     process::{ExitStatus, Stdio},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, Once, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -240,7 +240,15 @@ async fn listen(text: ChildStderr, mut told: impl FnMut(f32) + Send) -> Last {
 async fn ended(mut child: Child, last: Last) -> Result<Made, Stop> {
     let status = child.wait().await.map_err(|e| broken(&e.to_string()))?;
     match last.told {
-        Some(Told::Done(made)) if status.success() => Ok(*made),
+        Some(Told::Done(made)) if status.success() => {
+            if !made.confined {
+                static TOLD: Once = Once::new();
+                TOLD.call_once(|| {
+                    tracing::warn!("convert.not_confined: this kernel has no Landlock");
+                });
+            }
+            Ok(*made)
+        }
         Some(Told::Refused { code, detail }) => Err(refused(&code, &detail).into()),
         Some(Told::Failed { code, detail }) => Err(failed(&code, detail).into()),
         Some(Told::Done(_) | Told::Progress(_)) | None => {

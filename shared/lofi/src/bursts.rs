@@ -7,7 +7,7 @@ use crate::decode::Spec;
 
 /// The song is looked at in windows of so many milliseconds.
 const WINDOW_MS: u32 = 50;
-/// Windows that may be bursts in the shortest of songs.
+/// Windows that may be bursts in a short song.
 const WINDOWS_FREE: usize = 6;
 /// One window in so many may be a burst.
 const WINDOWS_PER_BURST: usize = 100;

@@ -24,11 +24,13 @@ use std::{
 /// Passes over one song at most: more than one is rare. See [`convert`].
 pub const PASSES_MAX: u32 = 5;
 /// Room for a song that was far too loud for its encoder, in decibels.
-pub const MARGIN_DB: f64 = 1.0;
+const MARGIN_DB: f64 = 1.0;
 /// Room below full scale for a WAV that was too loud, in decibels.
 const SPARE_DB: f64 = 0.1;
-/// The share of the whole that the first pass is taken to be, for progress, if it encodes or only looks.
-const FIRST_SHARES: [f32; 2] = [0.95, 0.2];
+/// The share of the whole that a first pass is taken to be, for progress.
+const FIRST_SHARE: f32 = 0.95;
+/// The same of one that only looks, so that another must encode.
+const LOOK_SHARE: f32 = 0.2;
 const COPY_BYTES: usize = 64 << 10;
 
 /// Why there is no small version.
@@ -60,6 +62,15 @@ impl ConvertError {
             Self::Write(_) => "unwritable",
             Self::Encoder(_) => "encoder",
             Self::Stopped => "stopped",
+        }
+    }
+
+    /// Whether trying again with the same song can help.
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Song(e) => e.is_transient(),
+            Self::Write(_) => true,
+            Self::Profile(_) | Self::Encoder(_) | Self::Stopped => false,
         }
     }
 }
@@ -165,7 +176,8 @@ impl Work<'_> {
                 plan = due.clone();
             }
             let Plan::Encode { sample_rate_hz, bitrate_bps, .. } = plan else { break };
-            let next = next_level(&pass, level);
+            // A pass by another plan has heard another part.
+            let next = if is_due { next_level(&pass, level) } else { None };
             match pass.encoded {
                 Some(encoded) if is_due && (next.is_none() || last) => {
                     return self.encoded(encoded, song, sample_rate_hz, bitrate_bps, level.gain);
@@ -200,10 +212,10 @@ impl Work<'_> {
                 Some(chain.into_encoder(output, *bitrate_bps, song.tags())?)
             }
         };
-        let [from, to] = match (looks, &chain) {
-            (true, Some(_)) => [0.0, FIRST_SHARES[0]],
-            (true, None) => [0.0, FIRST_SHARES[1]],
-            (false, _) => [self.told, 1.0],
+        let [from, to] = match plan {
+            _ if !looks => [self.told, 1.0],
+            Plan::Look => [0.0, LOOK_SHARE],
+            Plan::Copy | Plan::Encode { .. } => [0.0, FIRST_SHARE],
         };
         loop {
             self.tell(from + song.progress() * (to - from))?;

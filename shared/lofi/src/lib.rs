@@ -40,7 +40,7 @@ mod tags;
 mod true_peak;
 mod verify;
 
-pub use convert::{ConvertError, Converted, MARGIN_DB, Made, PASSES_MAX, convert};
+pub use convert::{ConvertError, Converted, Made, PASSES_MAX, convert};
 pub use error::{AudioError, Extent, Place};
 pub use format::Format;
 pub use inspect::{Inspection, inspect};

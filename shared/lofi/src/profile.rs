@@ -1,5 +1,6 @@
 //! What small versions of a song are like, as data.
 
+use crate::limits::{SAMPLE_RATE_HZ_MAX, SAMPLE_RATE_HZ_MIN};
 use serde::{Deserialize, Serialize};
 
 /// MP3's sample rates, in hertz: MPEG-1, then 2, then 2.5.
@@ -166,7 +167,9 @@ impl Profile {
                     return Err(ProfileError::Bitrate { bitrate_bps, sample_rate_hz });
                 }
             }
-            Encoding::Wav {} if !(8000..=192_000).contains(&sample_rate_hz) => {
+            Encoding::Wav {}
+                if !(SAMPLE_RATE_HZ_MIN..=SAMPLE_RATE_HZ_MAX).contains(&sample_rate_hz) =>
+            {
                 return Err(ProfileError::WavSampleRate(sample_rate_hz));
             }
             Encoding::Wav {} => {}

@@ -21,7 +21,7 @@ impl Meter {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn set(&self, byte: u64) {
+    pub(crate) fn set(&self, byte: u64) {
         self.0.store(byte, Ordering::Relaxed);
     }
 }

@@ -39,8 +39,11 @@ impl Song {
     /// Opens a song that has been measured before.
     pub(crate) fn unmeasured(file: &Section, limits: &Limits) -> Result<Self, AudioError> {
         let (format, decoder) = guarded(Place::default(), || decode::open(file))?;
+        let tags = tags::read(file, format, limits);
+        // Tags are at either end; nothing of the song has gone by.
+        file.meter().set(file.start());
         Ok(Self {
-            tags: tags::read(file, format, limits),
+            tags,
             meters: None,
             frames_max: limits.frames_max(decoder.spec().sample_rate_hz),
             limits: limits.clone(),

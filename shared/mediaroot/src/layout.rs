@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <media root>/
-//!   <artist id>/                     an artist's tree, byte for byte; nothing of ours in it
+//!   <artist id>/                     an artist's tree, byte for byte; nothing of a move in it
 //!   .tourbus/
 //!     by-slug/<slug>                 symlink whose target is the artist's id; the public name
 //!     moved/<slug>                   base URL of the new home, for 308s (tree present wins)

@@ -141,13 +141,20 @@ async fn what_stands_in_the_way_is_told_before_anything_is_done() {
     command.arg("--media-root").arg(cluster.media_root("server2"));
     let without_token = command.env_remove("TOURBUS_API_TOKEN").output().await.unwrap();
     let says = String::from_utf8_lossy(&without_token.stderr).into_owned();
-    assert!(says.contains("TOURBUS_API_TOKEN is not set"), "{says}");
+    assert!(
+        !without_token.status.success() && says.contains("TOURBUS_API_TOKEN is not set"),
+        "{says}"
+    );
     let malformed = command.env("TOURBUS_API_TOKEN", cluster.api.token()).output().await.unwrap();
     let says = String::from_utf8_lossy(&malformed.stderr).into_owned();
-    assert!(says.contains("the head has no column `id`"), "{says}");
+    assert!(!malformed.status.success() && says.contains("the head has no column `id`"), "{says}");
     let denied = command.env("TOURBUS_API_TOKEN", "x").output().await.unwrap();
     let says = String::from_utf8_lossy(&denied.stderr).into_owned();
-    assert!(says.contains("unknown, was revoked or has expired"), "{says}");
+    assert!(
+        !denied.status.success() && says.contains("unknown, was revoked or has expired"),
+        "{says}"
+    );
+    assert!(!cluster.hidden("server2", "adopting").exists(), "nothing was copied");
     cluster.finish().await;
 }
 

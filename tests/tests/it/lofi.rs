@@ -199,10 +199,6 @@ async fn a_fresh_upload_goes_before_all_that_waits_in_bulk() {
     let jobs = cluster.api.get(&format!("/jobs/{}", song["lofi_job_id"].as_str().unwrap())).await;
     let job = jobs.unwrap();
     assert_eq!((&job["bulk"], &job["steps"][0]["lane"]), (&json!(false), &json!("lofi")), "{job}");
-    eprintln!(
-        "queued {}, began {}, ended {}",
-        job["created_at"], job["started_at"], job["finished_at"]
-    );
     for one in many {
         wait_songs(&cluster, &one, 40, &["made"]).await;
     }
@@ -223,14 +219,11 @@ async fn killed_workers_leave_each_song_with_one_good_lofi() {
         let all = songs(&cluster, &artist).await;
         all.iter().filter(|s| s["lofi_state"] == "made").count()
     };
-    let mut kills = 0;
     for share in 1..=8 {
         let want = given.len() * share / 10;
         wait::until("some songs", PATIENCE, made, |n| *n >= want).await;
         cluster.kill("worker-server2-1").await;
-        kills += 1;
     }
-    assert!(kills > 0);
     wait_songs(&cluster, &artist, given.len(), &["made"]).await;
     check(&cluster, "server2", &artist, &given);
     for job in cluster.api.all("/jobs?kind=lofi").await.unwrap() {

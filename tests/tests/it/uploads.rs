@@ -172,7 +172,6 @@ async fn songs_are_known_by_their_content_and_what_is_none_leaves_nothing() {
         let problem: serde_json::Value = answer.json().await.unwrap();
         assert_eq!(status, 422, "{name}: {problem}");
         assert!(problem["detail"].as_str().unwrap().len() > 20, "{name}: {problem}");
-        println!("{name}: {}", problem["detail"]);
     }
     let shelf = leave.shelf().await;
     assert_eq!(shelf["songs"].as_array().unwrap().len(), 1, "{shelf}");

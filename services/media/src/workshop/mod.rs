@@ -12,7 +12,7 @@
 //! | `POST /artists/{slug}/workshop/imports` | makes songs of files in `import/` |
 //!
 //! Every request carries a [`Grant`] as bearer token: web gives it, for this artist on this server,
-//! for a minute. *Invariant:* nothing is written without one, nor to a tree that moves.
+//! for minutes. *Invariant:* nothing is written without one, nor to a tree that moves.
 
 mod edit;
 mod images;

@@ -58,7 +58,7 @@ impl Counter {
                 self.header.push(rest[0]);
                 rest = &rest[1..];
                 if let [a, b, c, d] = self.header[..] {
-                    let length = info::frame_bytes_of([a, b, c, d]).filter(|n| *n > 4);
+                    let length = info::frame_bytes_of([a, b, c, d]);
                     let length = length.ok_or_else(|| encoder("it wrote what is no frame"))?;
                     self.left = length - 4;
                     self.frames += 1;

@@ -52,7 +52,7 @@ fn lower_frames(bytes: &mut [u8], steps: u8) -> io::Result<usize> {
     let mut whole = 0;
     while let Some([a, b, c, d]) = bytes.get(whole..whole + 4) {
         let header = [*a, *b, *c, *d];
-        let length = frame_bytes_of(header).filter(|n| *n > 4).ok_or_else(no_frame)?;
+        let length = frame_bytes_of(header).ok_or_else(no_frame)?;
         let Some(frame) = bytes.get_mut(whole..whole + length) else { break };
         lower_frame(frame, header, steps)?;
         whole += length;

@@ -1,4 +1,4 @@
-//! What the fuzzer began with and what it has found: `fuzz/corpus`. Each file is a song or refused.
+//! What the fuzzer begins with, and what it finds: `fuzz/corpus`. Each file is a song or refused.
 
 use crate::support::{file, no_panic_of_ours};
 use std::path::Path;

@@ -1,34 +1,17 @@
 //! Whether it is good to hear: nothing folds back, nothing is cut off, an album has no gaps.
 
 use crate::{
-    convert::{go_on, made},
-    support::file,
+    convert::{go_on, made, wav_profile},
+    support::{file, wav},
 };
 use std::{f64::consts::TAU, io::Seek};
-use tourbus_lofi::{Encoding, Limits, Profile, convert};
+use tourbus_lofi::{Limits, Profile, convert};
 
 const RATE_HZ: u32 = 44_100;
 
-fn wav_profile(channels_max: u8, sample_rate_hz_max: u32) -> Profile {
-    let encoding = Encoding::Wav {};
-    Profile { encoding, channels_max, sample_rate_hz_max, ..Profile::standard() }
-}
-
 /// A song of one channel, of 16 bits.
-fn wav(samples: &[f64]) -> Vec<u8> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: RATE_HZ,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::new(&mut bytes, spec).unwrap();
-    for sample in samples {
-        writer.write_sample((sample * 32_767.0).round() as i16).unwrap();
-    }
-    writer.finalize().unwrap();
-    bytes.into_inner()
+fn song_of(samples: &[f64]) -> Vec<u8> {
+    wav(RATE_HZ, 1, samples.len() as u64, |n, _| samples[n as usize])
 }
 
 /// What a song sounds like: its samples, at a sample rate of at most `rate_hz`.
@@ -68,7 +51,7 @@ fn what_is_too_high_for_the_new_rate_is_gone_and_does_not_fold_back() {
     for rate_hz in [22_050, 32_000, 16_000] {
         let top = f64::from(rate_hz) / 2.0;
         let song = sweep(4.0, top * 1.1, 22_000.0);
-        let left = heard(&wav(&song), rate_hz);
+        let left = heard(&song_of(&song), rate_hz);
         let level = db(rms(&left) / rms(&song));
         assert!(level < -80.0, "{rate_hz} Hz: {level:.1} dB are left");
     }
@@ -79,7 +62,7 @@ fn what_the_new_rate_can_hold_stays_as_loud_as_it_was() {
     for rate_hz in [22_050, 32_000, 16_000] {
         let top = f64::from(rate_hz) / 2.0;
         let song = sweep(4.0, 100.0, top * 0.9);
-        let left = heard(&wav(&song), rate_hz);
+        let left = heard(&song_of(&song), rate_hz);
         let level = db(rms(&left) / rms(&song));
         assert!(level.abs() < 0.1, "{rate_hz} Hz: {level:.2} dB");
     }
@@ -104,7 +87,7 @@ fn an_album_plays_through_without_a_gap() {
     let cut = 87_654;
     for profile in [Profile::standard(), Profile::classic()] {
         let rate_hz = profile.sample_rate_hz_max;
-        let small = |part: &[f64]| heard(&made(&wav(part), &profile).1, rate_hz);
+        let small = |part: &[f64]| heard(&made(&song_of(part), &profile).1, rate_hz);
         let (first, second) = (small(&whole[..cut]), small(&whole[cut..]));
         let played: Vec<f64> = first.iter().chain(&second).copied().collect();
         let step = RATE_HZ / rate_hz;
