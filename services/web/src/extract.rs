@@ -122,8 +122,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text = Path::<String>::from_request_parts(parts, state).await;
-        text.map(|Path(text)| Self(text.replace('\0', "")))
-            .map_err(|e| Problem::bad_request("bad_path", e.body_text()))
+        let Path(text) = text.map_err(|e| Problem::bad_request("bad_path", e.body_text()))?;
+        if text.contains('\0') {
+            return Err(Problem::bad_request("bad_path", "The name in the path has a NUL."));
+        }
+        Ok(Self(text))
     }
 }
 

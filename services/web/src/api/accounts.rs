@@ -44,7 +44,7 @@ pub struct AccountPatch {
 }
 
 /// An email as it is kept.
-fn email(text: &str) -> Result<String, Problem> {
+pub fn email(text: &str) -> Result<String, Problem> {
     let text = text.trim();
     if is_email(text) {
         return Ok(text.to_lowercase());

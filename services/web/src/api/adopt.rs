@@ -9,6 +9,7 @@ use crate::{
 };
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use tourbus_domain::{ArtistId, ServerId};
 use tourbus_protocol::TreePath;
 use tourbus_store::{Adopted, NewArtist, NewSong};
@@ -86,6 +87,10 @@ fn checked(body: &AdoptBody) -> Result<NewArtist, Problem> {
     let slug = artist_new::slug(Some(&body.slug), &name)?;
     if body.songs.len() > SONGS_MAX {
         return Err(bad("songs", format!("An artist has at most {SONGS_MAX} songs.")));
+    }
+    let mut paths = HashSet::new();
+    if let Some(twice) = body.songs.iter().find(|song| !paths.insert(&song.path)) {
+        return Err(bad("songs", format!("The song {:?} is named twice.", twice.path)));
     }
     let count = |field, n: u64| {
         if n <= PLAYS_MAX { Ok(n) } else { Err(bad(field, format!("{n} is more than can be."))) }

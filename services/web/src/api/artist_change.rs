@@ -58,18 +58,23 @@ pub async fn modify(
     if owner.wanted().is_some_and(|email| email.contains('\0')) {
         return Err(no_account());
     }
+    // All that can be refused is asked before anything is changed.
+    let profile = lofi_profile.wanted().map(String::as_str);
+    if let Some(name) = profile {
+        profiles::must_exist(&app, name, "lofi_profile").await?;
+    }
+    if quota_bytes.is_change() || owner.is_change() {
+        let change = ArtistChange { quota_bytes, owner };
+        match app.store.change_artist(&actor.by(), id, &change).await? {
+            ArtistChanged::Done => {}
+            ArtistChanged::Unknown => return Err(Problem::not_found("artist", id)),
+            ArtistChanged::NoAccount => return Err(no_account()),
+        }
+    }
     if lofi_profile.is_change() {
-        let name = lofi_profile.wanted().map(String::as_str);
-        profiles::choose_for(&app, &actor, id, name).await?;
+        profiles::choose_for(&app, &actor, id, profile).await?;
     }
-    if !quota_bytes.is_change() && !owner.is_change() {
-        return artists::read(&app, id).await.map(Json);
-    }
-    match app.store.change_artist(&actor.by(), id, &ArtistChange { quota_bytes, owner }).await? {
-        ArtistChanged::Done => artists::read(&app, id).await.map(Json),
-        ArtistChanged::Unknown => Err(Problem::not_found("artist", id)),
-        ArtistChanged::NoAccount => Err(no_account()),
-    }
+    artists::read(&app, id).await.map(Json)
 }
 
 fn no_account() -> Problem {

@@ -3,6 +3,7 @@
 use super::{
     artists::PageParams,
     moves::{Priority, REASON_CHARS_MAX},
+    profiles,
     view::{LofiFailureView, LofiServerView},
 };
 use crate::{
@@ -15,7 +16,6 @@ use crate::{
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use tourbus_domain::{ArtistId, ServerId};
-use tourbus_lofi::Profile;
 use tourbus_store::{
     LofiAnswer, LofiRefusal, LofiRequest, LofiSongs, LofiWhich, SONGS_PER_BATCH_MAX, Teller, Told,
 };
@@ -150,19 +150,6 @@ fn which(body: &LofiBody) -> Result<LofiSongs, Problem> {
     })
 }
 
-/// Refuses a profile that is not there.
-pub async fn known_profile(app: &App, name: &str) -> Result<(), Problem> {
-    if Profile::named(name).is_some()
-        || app.store.lofi_profiles().await?.iter().any(|p| p.name == name)
-    {
-        return Ok(());
-    }
-    let shown: String = name.chars().take(40).collect();
-    Err(Problem::unprocessable("no_such_profile", format!("There is no profile {shown:?}."))
-        .remedy("Use one of GET /api/v1/lofi/profiles, or make it first.")
-        .field("profile"))
-}
-
 /// Queues (or tries) conversions; the API's and the pages' way.
 pub async fn submit(app: &App, actor: &Actor, body: &LofiBody) -> Result<LofiResult, Problem> {
     actor.require(Right::Artists)?;
@@ -171,7 +158,7 @@ pub async fn submit(app: &App, actor: &Actor, body: &LofiBody) -> Result<LofiRes
             .remedy(format!("Use at most {REASON_CHARS_MAX} characters.")));
     }
     if let Some(profile) = &body.profile {
-        known_profile(app, profile).await?;
+        profiles::must_exist(app, profile, "profile").await?;
     }
     let songs = which(body)?;
     if let LofiSongs::Server(id) = songs

@@ -165,6 +165,16 @@ pub async fn add(app: &App, actor: &Actor, new: &NewProfile) -> Result<ProfileVi
     }
 }
 
+/// Refuses a profile that there is not, in this field of a request.
+pub async fn must_exist(app: &App, name: &str, field: &'static str) -> Result<(), Problem> {
+    if Profile::named(name).is_some()
+        || app.store.lofi_profiles().await?.iter().any(|p| p.name == name)
+    {
+        return Ok(());
+    }
+    Err(no_such(name).field(field))
+}
+
 fn no_such(name: &str) -> Problem {
     let shown: String = name.chars().take(40).collect();
     Problem::unprocessable("no_such_profile", format!("There is no profile {shown:?}."))

@@ -109,7 +109,7 @@ pub async fn change(app: &App, actor: &Actor, patch: &SettingsPatch) -> Result<(
         settings.sign_up = sign_up.unwrap_or(settings.sign_up);
         settings.quota_bytes = quota_bytes.unwrap_or(settings.quota_bytes);
     };
-    // The last that can be refused: either all is changed, or nothing.
+    // The last that can be refused.
     if let Some(name) = &patch.lofi_profile {
         profiles::choose(app, actor, name).await?;
     }

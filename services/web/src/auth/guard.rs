@@ -10,7 +10,7 @@ use super::{
 use crate::{app::App, problem::Problem};
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderMap, Method, header},
+    http::{HeaderMap, HeaderValue, Method, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -70,8 +70,7 @@ pub async fn guard(
     {
         tracing::warn!(%error, "audit.not_written");
     }
-    let token = actor.session.filter(|_| prolonged);
-    let cookie = token.and_then(|t| cookie::set(&app.config.cluster, &t.token));
+    let cookie = keep(&app, &actor, prolonged);
     // Signing out sets its own.
     if let Some(cookie) = cookie
         && !response.headers().contains_key(header::SET_COOKIE)
@@ -81,11 +80,19 @@ pub async fn guard(
     response
 }
 
-/// Who looks at a page that is open to everybody, if somebody is signed in. The session is not
-/// prolonged in the browser: this is for what the page says, not for what may be done.
-pub async fn visitor(app: &App, headers: &HeaderMap) -> Option<Actor> {
+/// `Set-Cookie` of a session that the database has just prolonged: it says so only once.
+fn keep(app: &App, actor: &Actor, prolonged: bool) -> Option<HeaderValue> {
+    let session = actor.session.as_ref().filter(|_| prolonged)?;
+    cookie::set(&app.config.cluster, &session.token)
+}
+
+/// Who looks at a page that is open to everybody, if somebody is signed in: for what the page says, not
+/// for what may be done. With the `Set-Cookie` that the answer must carry, if any.
+pub async fn visitor(app: &App, headers: &HeaderMap) -> Option<(Actor, Option<HeaderValue>)> {
     let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    who(app, &Method::GET, headers, nowhere).await.ok().map(|(actor, _)| actor)
+    let (actor, prolonged) = who(app, &Method::GET, headers, nowhere).await.ok()?;
+    let kept = keep(app, &actor, prolonged);
+    Some((actor, kept))
 }
 
 async fn who(

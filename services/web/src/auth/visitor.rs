@@ -54,7 +54,7 @@ async fn told(app: &App, account: &Account) -> Result<(Option<HeaderValue>, Who)
 /// `/visitor`: who is signed in, for the pages of every server of the cluster, which keep their
 /// cookie fresh by asking.
 pub async fn answer(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
-    let actor = guard::visitor(&app, &headers).await;
+    let (actor, kept) = guard::visitor(&app, &headers).await.unzip();
     let (cookie, who) = match actor {
         Some(Actor { account, token: None, .. }) => told(&app, &account).await?,
         _ => (clear(&app), Who::default()),
@@ -62,7 +62,7 @@ pub async fn answer(State(app): State<App>, headers: HeaderMap) -> Result<Respon
     let mut response = Json(who).into_response();
     let out = response.headers_mut();
     out.insert(header::VARY, HeaderValue::from_static("Origin"));
-    if let Some(cookie) = cookie {
+    for cookie in [kept.flatten(), cookie].into_iter().flatten() {
         out.append(header::SET_COOKIE, cookie);
     }
     let origin = headers.get(header::ORIGIN);

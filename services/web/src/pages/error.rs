@@ -9,7 +9,7 @@ use crate::{
 use askama::Template;
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -88,8 +88,8 @@ pub async fn as_page(State(app): State<App>, request: Request, next: Next) -> Re
     match response.extensions().get::<Problem>().cloned() {
         Some(problem) if problem.status == 401 => problem.into_response_for(&uri),
         Some(problem) => {
-            let actor = guard::visitor(&app, &headers).await;
-            page(problem, &uri, &method, actor.as_ref())
+            let (actor, kept) = guard::visitor(&app, &headers).await.unzip();
+            with(kept.flatten(), page(problem, &uri, &method, actor.as_ref()))
         }
         None => response,
     }
@@ -105,6 +105,13 @@ pub async fn no_page(
     let problem = Problem::new(StatusCode::NOT_FOUND, "no_such_page", "There is no such page")
         .detail(format!("{} is no page of this site.", uri.path()))
         .remedy("Check the address, or start from one of these pages.");
-    let actor = guard::visitor(&app, &headers).await;
-    page(problem, &uri, &method, actor.as_ref())
+    let (actor, kept) = guard::visitor(&app, &headers).await.unzip();
+    with(kept.flatten(), page(problem, &uri, &method, actor.as_ref()))
+}
+
+fn with(cookie: Option<HeaderValue>, mut response: Response) -> Response {
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
 }

@@ -64,12 +64,15 @@ pub async fn page(
     };
     let next = found.next_cursor.map(|c| query(&[("q", &q), ("cursor", &c)])).unwrap_or_default();
     let artists = found.items.into_iter().map(tile).collect();
-    let actor = guard::visitor(&app, &headers).await;
+    let (actor, kept) = guard::visitor(&app, &headers).await.unzip();
     let chrome = match &actor {
         Some(actor) => Chrome::of(actor, "", "Tourbus"),
         None => Chrome { sign_up: sign_up::is_open(&app).await?, ..Chrome::public("Tourbus") },
     };
     let mut response = html(&HomePage { chrome, q, artists, next, later })?;
+    if let Some(cookie) = kept.flatten() {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
     // From here one goes on to an artist's page, on any server.
     if let Some(Actor { account, session: Some(_), .. }) = &actor
         && let Some(cookie) = visitor::cookie_of(&app, account).await?

@@ -243,7 +243,8 @@ fn profile_line(of: &ProfileView) -> ProfileLine {
 }
 
 fn plan(result: &LofiResult, servers: &[ServerView]) -> Plan {
-    let line = |of: &lofi::LofiShareView| PlanLine {
+    let line = |of: &lofi::LofiShareView| {
+        PlanLine {
         name: server_name(servers, of.server_id),
         songs: crate::servers::counted(of.songs, "song"),
         audio: if of.audio_ms == 0 {
@@ -252,9 +253,10 @@ fn plan(result: &LofiResult, servers: &[ServerView]) -> Plan {
             format!("{} of music", show::duration(of.audio_ms / 1000))
         },
         time: of.estimate_ms.filter(|_| of.audio_ms > 0).map_or_else(
-            || "no telling yet how long: it has converted nothing in the last day".to_owned(),
+            || "no telling how long: it has converted nothing in the last day, or no worker of it is there".to_owned(),
             |ms| format!("about {}", show::duration(ms.div_ceil(1000))),
         ),
+    }
     };
     let busy = match result.refused.len() {
         0 => String::new(),

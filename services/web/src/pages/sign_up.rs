@@ -8,7 +8,7 @@ use super::{
 use crate::{
     api::{accounts, artist_new},
     app::App,
-    auth::{client::Client, email::is_email, origin},
+    auth::{client::Client, origin},
     problem::Problem,
 };
 use askama::Template;
@@ -89,19 +89,10 @@ pub async fn page(State(app): State<App>, headers: HeaderMap) -> Result<Response
     form(&app, None, None).await
 }
 
-fn checked_email(text: &str) -> Result<String, Problem> {
-    let email = text.trim();
-    if is_email(email) {
-        return Ok(email.to_owned());
-    }
-    Err(Problem::unprocessable("bad_email", "This is no email address.")
-        .remedy("Write it like name@example.org."))
-}
-
 async fn ask(app: &App, address: IpAddr, fields: &Fields) -> Result<Account, Problem> {
     let name = artist_new::name(fields.text("name"))?;
     let slug = artist_new::slug(Some(fields.text("slug")), &name)?;
-    let email = checked_email(fields.text("email"))?;
+    let email = accounts::email(fields.text("email"))?;
     // Hashing is work, and accounts are for good: neither in any number for one address.
     app.sign_up_limiter
         .take(address, &email, Instant::now())

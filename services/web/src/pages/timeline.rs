@@ -7,6 +7,7 @@ use super::{
 use crate::api::view::{JobView, ServerView, TimelineView};
 use serde_json::Value;
 use tourbus_domain::{JobKind, JobState, StepKind};
+use uuid::Uuid;
 
 /// One entry of a timeline.
 pub struct Entry {
@@ -131,6 +132,11 @@ fn failure(error: &Value) -> String {
     format!("{message}{path}.{remedy}")
 }
 
+/// An id as it stands in an event; nobody's if it is none.
+fn uuid(value: &Value) -> Uuid {
+    value.as_str().and_then(|id| id.parse().ok()).unwrap_or_default()
+}
+
 /// `key: value` pairs, for what this version has no words for.
 fn pairs(value: &Value) -> String {
     let Value::Object(map) = value else { return String::new() };
@@ -159,7 +165,7 @@ fn lofi_made(detail: &Value) -> (String, String) {
     (title.to_owned(), format!("{size}{pace}."))
 }
 
-fn entry(event: TimelineView, route: &Route) -> Entry {
+fn entry(event: TimelineView, route: &Route, servers: &[ServerView]) -> Entry {
     let TimelineView { at, name, detail } = event;
     let state = |key: &str| detail[key].as_str().and_then(|s| s.parse::<JobState>().ok());
     let try_no = match detail["attempt"].as_u64() {
@@ -188,7 +194,7 @@ fn entry(event: TimelineView, route: &Route) -> Entry {
         }
         ("lofi_made", _) => lofi_made(&detail),
         ("followed", _) => (
-            format!("Sent to {}", route.target),
+            format!("Sent to {}", server_name(servers, uuid(&detail["home"]))),
             "The artist has moved there meanwhile.".to_owned(),
         ),
         ("cancel_requested", _) => ("Cancel was asked for".to_owned(), by),
@@ -206,7 +212,7 @@ pub fn entries(job: &JobView, events: Vec<TimelineView>, servers: &[ServerView])
         source: server_name(servers, job.source_server_id),
         target: server_name(servers, job.target_server_id),
     };
-    events.into_iter().rev().map(|event| entry(event, &route)).collect()
+    events.into_iter().rev().map(|event| entry(event, &route, servers)).collect()
 }
 
 #[cfg(test)]
@@ -220,7 +226,7 @@ mod tests {
         let event = TimelineView { at, name: name.to_owned(), detail };
         let route =
             Route { kind: JobKind::Move, source: "Server2".into(), target: "Server3".into() };
-        let Entry { title, detail, .. } = entry(event, &route);
+        let Entry { title, detail, .. } = entry(event, &route, &[]);
         (title, detail)
     }
 

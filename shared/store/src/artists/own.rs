@@ -6,7 +6,7 @@ use crate::{
 };
 use serde_json::json;
 use sqlx::FromRow;
-use tourbus_domain::{ArtistId, ServerId, Slug};
+use tourbus_domain::{ArtistId, Slug};
 use uuid::Uuid;
 
 /// Somebody who wants to be an artist here.
@@ -129,13 +129,6 @@ pub enum ArtistChanged {
     Unknown,
     /// There is no account with this email.
     NoAccount,
-}
-
-impl GrantFacts {
-    /// The home server.
-    pub const fn server(&self) -> ServerId {
-        ServerId(self.server_id)
-    }
 }
 
 impl Store {

@@ -50,7 +50,6 @@ actions! {
     /// Change what an admin sets of an artist.
     ArtistModify = "artist.modify", "changed an artist";
     /// Give leave to write to an artist's tree, by an API token.
-    ArtistGrant = "artist.grant", "gave leave to upload";
     /// Queue moves: makes a batch.
     MoveQueue = "move.queue", "queued moves";
     /// Queue conversions of songs: makes a batch.

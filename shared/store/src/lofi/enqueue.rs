@@ -235,7 +235,7 @@ fn unknown(request: &LofiRequest, rows: &[PickedRow]) -> Vec<(Uuid, LofiRefusal)
 #[derive(FromRow)]
 struct PaceRow {
     server_id: Uuid,
-    /// Milliseconds of work for one of audio; by all servers' songs where this one has none.
+    /// Milliseconds of work for one of audio.
     pace: Option<f64>,
     slots: i64,
 }

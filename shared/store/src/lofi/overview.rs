@@ -24,7 +24,7 @@ pub struct LofiServer {
     pub slots: i64,
     /// Conversions that ended well in the last hour.
     pub made: i64,
-    /// How much audio that was, in milliseconds.
+    /// How much audio of it was encoded, in milliseconds.
     pub audio_ms: i64,
     /// How long they took, added up, in milliseconds.
     pub took_ms: i64,
@@ -97,8 +97,10 @@ impl Store {
                      AND state NOT IN ('succeeded', 'failed', 'cancelled', 'stuck')
                  GROUP BY target_server_id) j ON j.target_server_id = v.id
              LEFT JOIN (SELECT j.target_server_id, count(*) AS made,
-                     sum((e.detail->>'audio_ms')::bigint) AS audio_ms,
-                     sum((e.detail->>'took_ms')::bigint) AS took_ms
+                     sum((e.detail->>'audio_ms')::bigint) FILTER (WHERE e.detail->>'made' = 'encoded')
+                         AS audio_ms,
+                     sum((e.detail->>'took_ms')::bigint) FILTER (WHERE e.detail->>'made' = 'encoded')
+                         AS took_ms
                  FROM job_events e JOIN jobs j ON j.id = e.job_id
                  WHERE e.name = 'lofi_made' AND e.at > now() - interval '1 hour'
                  GROUP BY j.target_server_id) d ON d.target_server_id = v.id

@@ -70,7 +70,7 @@ async fn what_cannot_be_makes_nothing_and_is_told_where_it_was_typed() {
         ("Rooks", "rooks", "b@example.org", GOOD, 409, "Another artist has the address"),
         ("Admin", "", "b@example.org", GOOD, 409, "The site itself uses"),
         ("X", "A b", "b@example.org", GOOD, 422, "lower-case letters"),
-        ("X", "", "nobody", GOOD, 422, "This is no email address."),
+        ("X", "", "nobody", GOOD, 422, "is no email address."),
         ("X", "", "ADA@example.org", GOOD, 409, "There is an account with this email"),
         ("X", "", "b@example.org", "short", 422, "too short"),
     ]

@@ -25,7 +25,7 @@ pub struct LofiServerView {
     pub slots: i64,
     /// Conversions that ended well in the last hour.
     pub made_1h: i64,
-    /// How much audio that was, in milliseconds.
+    /// How much audio of it was encoded, in milliseconds.
     pub audio_1h_ms: i64,
     /// How many times faster than it plays a song is converted, of those; null when there are none.
     pub speed: Option<f64>,
