@@ -4,6 +4,7 @@ use super::fixture::{PASSWORD, Web, header, json};
 use chrono::Utc;
 use reqwest::Response;
 use serde_json::{Value, json};
+use std::process::Command;
 use tourbus_domain::ArtistId;
 use tourbus_protocol::visitor::{Grant, Visitor, VisitorKey, VisitorKeys};
 
@@ -190,6 +191,13 @@ async fn every_server_is_told_who_is_signed_in_for_a_minute() {
     assert_eq!(visitor.name, "artist", "other people's machines are told no address");
     assert!(visitor.expires_at_s - Utc::now().timestamp() <= 60);
     assert_eq!(json(told).await.1, json!({"name": "artist", "artists": []}));
+    // The database prolongs a session now and then, and says so once: then the browser is told.
+    let older = "UPDATE sessions SET expires_at = expires_at - interval '10 minutes'";
+    let aged = Command::new("psql").args(["-X", "-c", older, &web.database]).output().unwrap();
+    assert!(aged.status.success(), "{aged:?}");
+    let kept = cookies(&ask(&cookie, "http://127.0.0.1:9999").await);
+    assert!(kept[0].starts_with("tourbus_master=") && cookie.contains(&kept[0]), "{kept:?}");
+    assert_eq!(kept.len(), 2, "{kept:?}");
     let foreign = ask(&cookie, "https://evil.example").await;
     assert_eq!(header(&foreign, "access-control-allow-origin"), "");
     web.post_form("/sign-out", "").header("cookie", &cookie).send().await.unwrap();
