@@ -6,19 +6,19 @@
 
 use crate::parts::{Permission, TopicPermission};
 use tourbus_domain::{Lane, Slug};
-use tourbus_protocol::names::{self, EVENTS_EXCHANGE, EVENTS_QUEUE, WORK_EXCHANGE};
+use tourbus_protocol::names::{self, DEAD_QUEUE, EVENTS_EXCHANGE, EVENTS_QUEUE, WORK_EXCHANGE};
 
 /// Matches no name: every expression of ours is anchored, and no name is empty. (The default
 /// exchange is called `amq.default` here.)
 const NOTHING: &str = "^$";
 
-/// Writes work, reads events.
+/// Writes work, reads events and dead letters.
 pub(crate) fn coordinator(user: &str) -> Permission {
     Permission {
         user: user.to_owned(),
         configure: NOTHING.to_owned(),
         write: exactly(WORK_EXCHANGE),
-        read: exactly(EVENTS_QUEUE),
+        read: format!("^({}|{})$", escape(EVENTS_QUEUE), escape(DEAD_QUEUE)),
     }
 }
 

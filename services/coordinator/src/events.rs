@@ -1,8 +1,11 @@
 //! What workers tell: gathered, applied many in one transaction, then acknowledged.
 
+mod again;
 mod catalogues;
 mod heartbeats;
 mod parse;
+
+pub(crate) use again::{Again, fault};
 
 use crate::{Coordinator, CoordinatorError, patience::Patience};
 use futures_util::future::join_all;

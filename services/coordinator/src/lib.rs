@@ -11,6 +11,7 @@
 //! broker is away, orders stay in the outbox.
 
 mod checks;
+mod dead;
 mod error;
 mod events;
 mod follow;
@@ -107,6 +108,10 @@ impl Coordinator {
         tasks.spawn(async move { this.relay(wake).await });
         let this = Arc::clone(self);
         tasks.spawn(async move { this.consume_events().await });
+        let this = Arc::clone(self);
+        tasks.spawn(async move { this.keep_dead_letters().await });
+        let this = Arc::clone(self);
+        tasks.spawn(async move { this.read_dead_letters().await });
         let this = Arc::clone(self);
         tasks.spawn(async move { this.rescue().await });
         let this = Arc::clone(self);

@@ -1,6 +1,11 @@
 //! A message in hand.
 
-use crate::{Lost, limits::ACK_TIMEOUT, link::Live};
+use crate::{
+    Death, Lost,
+    death,
+    limits::ACK_TIMEOUT,
+    link::Live,
+};
 use lapin::{
     Acker, Channel,
     options::{BasicAckOptions, BasicNackOptions},
@@ -27,6 +32,8 @@ pub struct Delivery {
     pub message_id: Option<String>,
     /// The publisher's broker user, which the broker has checked, if given.
     pub user_id: Option<String>,
+    /// For a dead letter: where it died, the latest death first.
+    pub deaths: Vec<Death>,
     hand: Option<Hand>,
 }
 
@@ -57,6 +64,7 @@ impl Delivery {
             delivery_count: count.and_then(|c| u64::try_from(c).ok()).unwrap_or(0),
             message_id: properties.message_id().as_ref().map(ToString::to_string),
             user_id: properties.user_id().as_ref().map(ToString::to_string),
+            deaths: properties.headers().as_ref().map(death::all).unwrap_or_default(),
             body: raw.data,
             hand: Some(Hand { acker: raw.acker, live, _channel: channel }),
         }

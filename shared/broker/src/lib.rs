@@ -16,6 +16,7 @@
 
 mod broker;
 mod consumer;
+mod death;
 mod delivery;
 mod error;
 pub mod limits;
@@ -28,6 +29,7 @@ mod wire;
 
 pub use broker::Broker;
 pub use consumer::Deliveries;
+pub use death::Death;
 pub use delivery::Delivery;
 pub use error::{ConnectError, DepthError, Lost, PublishError};
 pub use publisher::{Publication, Publisher};

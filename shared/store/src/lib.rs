@@ -11,6 +11,7 @@ mod audit;
 mod batches;
 mod catalogue;
 mod cluster_settings;
+mod dead_letters;
 mod error;
 mod heartbeats;
 mod inputs;
@@ -47,6 +48,9 @@ pub use audit::{Action, AuditQuery, AuditRow, By, Deed, DeedResult};
 pub use batches::{BatchProgress, BatchRetried, BatchRow, RefusalRow};
 pub use catalogue::CatalogueOutcome;
 pub use cluster_settings::{ClusterSettings, SERVER_LIMIT_MAX, ServerRoom};
+pub use dead_letters::{
+    DEAD_LETTERS_PER_REQUEST_MAX, DeadLetterQuery, DeadLetterRow, NewDeadLetter, Requeued,
+};
 pub use error::StoreError;
 pub use heartbeats::{HeartbeatFrom, VoidTry};
 pub use inputs::{InputError, JOBS_PER_TRANSACTION_MAX, Outcome, Outcomes, Teller, Told};

@@ -17,6 +17,8 @@ pub struct Pruned {
     pub workers: u64,
     /// Enrolment tokens that were replaced a month ago.
     pub enrolments: u64,
+    /// Dead letters that were settled a month ago.
+    pub dead_letters: u64,
     /// Batches of plays that nobody delivers again.
     pub play_batches: u64,
 }
@@ -55,6 +57,10 @@ impl Store {
             sessions: run("DELETE FROM sessions WHERE expires_at < now()").await?,
             workers: run("DELETE FROM workers WHERE last_seen_at < now() - interval '24 h'")
                 .await?,
+            dead_letters: run(
+                "DELETE FROM dead_letters WHERE settled_at < now() - interval '30 days'",
+            )
+            .await?,
             // The last one of each server stays: its page tells what became of it.
             play_batches: self.prune_play_batches().await?,
             enrolments: run("DELETE FROM enrolments WHERE voided_at < now() - interval '30 days'")

@@ -39,7 +39,7 @@ pub(super) fn event(delivery: &Delivery) -> Result<Parsed, Refused> {
     read(&delivery.body, &delivery.routing_key)
 }
 
-fn read(body: &[u8], routing_key: &str) -> Result<Parsed, Refused> {
+pub(super) fn read(body: &[u8], routing_key: &str) -> Result<Parsed, Refused> {
     let event: Event = serde_json::from_slice(body)?;
     let published = names::server_of_event_key(routing_key).ok_or(Refused::BadKey)?;
     if published != event.server {

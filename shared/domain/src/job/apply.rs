@@ -41,6 +41,7 @@ impl Job {
             Input::Failed { step, error } => Ok(self.task_failed(step, error, ctx, effects)),
             Input::Noticed { step, .. } => Ok(self.live(step).is_some()),
             Input::Rescue(step) => Ok(self.rescue(step, ctx, effects)),
+            Input::SendAgain(step) => Ok(self.sent_again(step, ctx, effects)),
             Input::Cancel if moves => self.move_cancel(ctx, effects),
             Input::Cancel => self.task_cancel(effects),
             Input::Express if moves => self.move_express(ctx, effects),
@@ -141,6 +142,14 @@ impl Job {
             "Look at the log of that server's workers: one may be crashing on this artist",
         );
         self.send_again(step.key, &error, ctx, effects);
+        true
+    }
+
+    fn sent_again(&mut self, step: &StepRef, ctx: &Context, effects: &mut Vec<Effect>) -> bool {
+        if self.live(step).is_none() {
+            return false;
+        }
+        self.send(step.key, Duration::ZERO, ctx, effects);
         true
     }
 

@@ -85,6 +85,9 @@ pub enum Input {
     },
     /// No heartbeat has named this try for too long: send it again with a new epoch.
     Rescue(StepRef),
+    /// A person has found the message of this try among the dead letters: send it again with a new
+    /// epoch; costs no attempt.
+    SendAgain(StepRef),
     /// A person asks to stop.
     Cancel,
     /// A person asks to have it now: overtakes the backlog. Only while queued.

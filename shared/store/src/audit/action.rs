@@ -68,6 +68,10 @@ actions! {
     JobRetry = "job.retry", "retried a job";
     /// Let a job overtake the backlog.
     JobExpress = "job.express", "expedited a job";
+    /// Send the order of a dead letter again, or have the event read again.
+    DeadLetterRequeue = "dead_letter.requeue", "requeued dead letters";
+    /// Throw dead letters away.
+    DeadLetterDiscard = "dead_letter.discard", "discarded dead letters";
     /// Create a cluster server.
     ServerCreate = "server.create", "created a server";
     /// Change a server's name, address, URL, whether it is active, whether it is the default.

@@ -208,6 +208,7 @@ impl Touched {
                 ("noticed", json!({ "step": step, "notice": notice }))
             }
             Input::Rescue(step) => ("step_rescued", json!({ "step": step, "attempt": attempts })),
+            Input::SendAgain(step) => ("sent_again", json!({ "step": step, "by": actor })),
             Input::Cancel => ("cancel_requested", json!({ "by": actor })),
             Input::Express => ("express_requested", json!({ "by": actor })),
             Input::Retry => ("retry_requested", json!({ "by": actor })),
@@ -237,7 +238,8 @@ const fn step_of(input: &Input) -> Option<&StepRef> {
         | Input::Snoozed { step, .. }
         | Input::Failed { step, .. }
         | Input::Noticed { step, .. }
-        | Input::Rescue(step) => Some(step),
+        | Input::Rescue(step)
+        | Input::SendAgain(step) => Some(step),
         Input::Cancel | Input::Express | Input::Retry | Input::Follow(_) => None,
     }
 }

@@ -1,0 +1,309 @@
+//! Dead letters: from the broker's queue into the database, each with what is wrong with it, so
+//! that a person can find and settle them in the browser. Events that somebody requeues are read
+//! again here.
+
+use crate::{
+    Coordinator, CoordinatorError, events,
+    patience::Patience,
+};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+use tourbus_broker::{Death, Delivery};
+use tourbus_domain::{Lane, Slug, StepRef};
+use tourbus_protocol::{Refused, SignedWork, Verifier, Work, names};
+use tourbus_store::{DeadLetterRow, NewDeadLetter, StoreError};
+
+/// Letters in hand at most.
+const PREFETCH: u16 = 50;
+/// Events read again in one round.
+const AGAIN_MAX: u32 = 100;
+/// Events that somebody requeued are looked for this often, even when nobody calls.
+const AGAIN_EVERY: Duration = Duration::from_secs(5);
+/// Pause before listening anew after an error.
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Coordinator {
+    /// Keeps dead letters until the end.
+    pub(crate) async fn keep_dead_letters(&self) -> Result<(), CoordinatorError> {
+        let mut letters = self.broker.consume(names::DEAD_QUEUE, PREFETCH, "coordinator.dead");
+        loop {
+            let letter = tokio::select! {
+                () = self.shutdown.cancelled() => break,
+                letter = letters.next() => letter,
+            };
+            let Some(letter) = letter else { break };
+            self.keep(letter).await;
+        }
+        letters.stop().await;
+        Ok(())
+    }
+
+    /// What cannot be kept stays on the broker's queue.
+    async fn keep(&self, letter: Delivery) {
+        let new = describe(&letter, &self.public_keys(), Utc::now());
+        let mut patience = Patience::new("dead_letter");
+        loop {
+            match self.store.keep_dead_letter(&new).await {
+                Ok(true) => {
+                    metrics::counter!("tourbus_dead_letters_total", "reason" => new.reason.clone(),
+                        "fault" => new.fault)
+                    .increment(1);
+                    tracing::warn!(queue = new.queue, reason = new.reason, fault = new.fault,
+                        "dead_letter.kept");
+                    break;
+                }
+                Ok(false) => break,
+                Err(error) if patience.after(&error, self).await => {}
+                // Dropped, it is handed back.
+                Err(_) => return,
+            }
+        }
+        if letter.ack().await.is_err() {
+            tracing::debug!("dead_letter.ack_lost: it comes again, and is known then");
+        }
+    }
+
+    /// Every key that has signed what may still be about.
+    fn public_keys(&self) -> Vec<String> {
+        match self.keyring.read() {
+            Ok(keyring) => keyring.public_keys(),
+            Err(error) => {
+                tracing::warn!(%error, "dead_letter.keys_unread");
+                vec![self.signer().public_key_hex()]
+            }
+        }
+    }
+
+    /// Reads events again that somebody requeued, until the end.
+    pub(crate) async fn read_dead_letters(&self) -> Result<(), CoordinatorError> {
+        while !self.shutdown.is_cancelled() {
+            let read = tokio::select! {
+                () = self.shutdown.cancelled() => break,
+                read = self.read_as_told() => read,
+            };
+            if let Err(error) = read {
+                tracing::warn!(%error, "dead_letter.database_away");
+                self.pause(PAUSE).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_as_told(&self) -> Result<(), StoreError> {
+        let mut listener = self.store.listen_dead_letters().await?;
+        loop {
+            for letter in self.store.dead_letters_to_read(AGAIN_MAX).await? {
+                let fault = self.read_again(&letter).await?;
+                self.store.dead_letter_read(letter.id, fault.as_deref()).await?;
+            }
+            if let Ok(told) = tokio::time::timeout(AGAIN_EVERY, listener.next()).await {
+                told?;
+            }
+        }
+    }
+
+    /// Applies an event. Returns why it could not be. `Err` only when the database is away.
+    async fn read_again(&self, letter: &DeadLetterRow) -> Result<Option<String>, StoreError> {
+        match self.apply_again(&letter.body, &letter.routing_key).await {
+            Ok(()) => Ok(None),
+            Err(events::Again::Refused(why)) => Ok(Some(why)),
+            Err(events::Again::Away(error)) => Err(error),
+        }
+    }
+}
+
+/// What is wrong with a letter: a stable name, and words.
+struct Fault(&'static str, String);
+
+/// A letter, as far as it can be read.
+fn describe(letter: &Delivery, keys: &[String], now: DateTime<Utc>) -> NewDeadLetter {
+    let death = letter.deaths.first();
+    let queue = death.map(|d| d.queue.clone()).unwrap_or_default();
+    let reason = death.map_or_else(|| "unknown".to_owned(), |d| d.reason.clone());
+    let lane = lane_of(&queue);
+    let is_work = queue != names::EVENTS_QUEUE;
+    let routing_key = death.map(|d| d.routing_key.clone()).filter(|k| !k.is_empty());
+    let routing_key = routing_key.unwrap_or_else(|| letter.routing_key.clone());
+    let read = if is_work {
+        read_work(&letter.body, lane.as_ref().map(|(server, _)| server), keys, now)
+    } else {
+        read_event(&letter.body, &routing_key)
+    };
+    let Read { kind, step, fault } = read;
+    let Fault(fault, detail) = fault.unwrap_or_else(|| nothing_wrong(&reason, is_work));
+    let died_at = death.and_then(|d| DateTime::from_timestamp(d.at_s.cast_signed(), 0));
+    NewDeadLetter {
+        fingerprint: fingerprint(letter, death),
+        died_at: died_at.filter(|at| at.timestamp() > 0).unwrap_or(now),
+        queue,
+        server_slug: lane.as_ref().map(|(server, _)| server.to_string()),
+        lane: lane.as_ref().map(|(_, lane)| lane.to_string()),
+        reason,
+        fault,
+        detail,
+        routing_key,
+        is_work,
+        kind,
+        step,
+        headers: headers(letter),
+        body: letter.body.clone(),
+    }
+}
+
+/// The server and the lane of a lane's queue.
+fn lane_of(queue: &str) -> Option<(Slug, Lane)> {
+    let (server, lane) = queue.strip_prefix("tourbus.lane.")?.split_once('.')?;
+    Some((server.parse().ok()?, lane.parse().ok()?))
+}
+
+/// What can be read of a message, and what is wrong with it.
+#[derive(Default)]
+struct Read {
+    kind: Option<String>,
+    step: Option<StepRef>,
+    fault: Option<Fault>,
+}
+
+fn read_work(body: &[u8], server: Option<&Slug>, keys: &[String], now: DateTime<Utc>) -> Read {
+    // What it says it is; whether that is true, the signature tells.
+    let said = serde_json::from_slice::<SignedWork>(body)
+        .ok()
+        .and_then(|signed| serde_json::from_str::<Work>(&signed.work).ok());
+    let checked = match server {
+        Some(server) => Verifier::new(server.clone(), keys).and_then(|v| v.check(body, now)),
+        None => Err(Refused::Malformed("the broker does not say whose lane it was on".to_owned())),
+    };
+    let fault = checked.err().map(|refused| {
+        let name = match &refused {
+            Refused::Malformed(_) => "malformed",
+            Refused::UnknownKey(_) => "unknown_key",
+            Refused::BadSignature => "bad_signature",
+            Refused::OtherServer(_) => "other_server",
+            Refused::Expired(_) => "expired",
+            Refused::NotYet(_) => "not_yet",
+            Refused::UnknownOrder(_) => "unknown_order",
+        };
+        Fault(name, refused.to_string())
+    });
+    // Nobody vouches for what is not signed: it names no job of ours.
+    let forged = fault.as_ref().is_some_and(|Fault(name, _)| {
+        matches!(*name, "malformed" | "unknown_key" | "bad_signature")
+    });
+    let step = said.as_ref().filter(|_| !forged).map(Work::step_ref);
+    Read { kind: said.map(|w| w.key.kind.to_string()), step, fault }
+}
+
+fn read_event(body: &[u8], routing_key: &str) -> Read {
+    let event = serde_json::from_slice::<Value>(body).ok();
+    let kind = event.as_ref().and_then(|e| e["event"].as_str()).map(str::to_owned);
+    let step = event.and_then(|e| serde_json::from_value(e["step"].clone()).ok());
+    let fault = events::fault(body, routing_key).map(|(name, why)| Fault(name, why));
+    Read { kind, step, fault }
+}
+
+/// The message itself is sound.
+fn nothing_wrong(reason: &str, is_work: bool) -> Fault {
+    match (reason, is_work) {
+        ("delivery_limit", true) => Fault(
+            "kills_its_worker",
+            "the message is sound, but was handed back until the broker had enough: each worker \
+             that took it may have died of it"
+                .to_owned(),
+        ),
+        ("delivery_limit", false) => Fault(
+            "never_applied",
+            "the event is sound, but was handed back until the broker had enough".to_owned(),
+        ),
+        (_, true) => Fault(
+            "refused_by_worker",
+            "the message is sound as far as the master can see; the log of that server's workers \
+             says why they refused it"
+                .to_owned(),
+        ),
+        (_, false) => Fault(
+            "not_applied",
+            "the event is sound, but could not be applied; the coordinator's log says why"
+                .to_owned(),
+        ),
+    }
+}
+
+fn headers(letter: &Delivery) -> Value {
+    let death = |d: &Death| {
+        json!({
+            "queue": d.queue, "reason": d.reason, "count": d.count, "time": d.at_s,
+            "routing_key": d.routing_key,
+        })
+    };
+    json!({
+        "x-death": letter.deaths.iter().map(death).collect::<Vec<_>>(),
+        "message_id": letter.message_id,
+        "user_id": letter.user_id,
+    })
+}
+
+fn fingerprint(letter: &Delivery, death: Option<&Death>) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    let (queue, at_s) = death.map_or(("", 0), |d| (&*d.queue, d.at_s));
+    for part in [queue.as_bytes(), b"\0", &at_s.to_be_bytes()] {
+        hash.update(part);
+    }
+    hash.update(letter.message_id.as_deref().unwrap_or_default());
+    hash.update(b"\0");
+    hash.update(&letter.body);
+    hash.finalize().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::Duration as Span;
+    use tourbus_domain::{JobId, StepKey, StepKind};
+    use tourbus_protocol::{Order, Signer};
+    use uuid::Uuid;
+
+    fn body(signer: &Signer, expires_in_s: i64) -> (Vec<u8>, StepRef) {
+        let now = Utc::now();
+        let work = Work {
+            id: Uuid::now_v7(),
+            server: "server2".parse().unwrap(),
+            job_id: JobId::new(),
+            key: StepKey { kind: StepKind::Export, seq: 0 },
+            epoch: 3,
+            floor: 0,
+            issued_at: now - Span::hours(1),
+            expires_at: now + Span::seconds(expires_in_s),
+            order: Order::VoidV1,
+        };
+        (signer.sign(&work).unwrap(), work.step_ref())
+    }
+
+    #[test]
+    fn a_lane_is_read_from_the_name_of_its_queue() {
+        let (server, lane) = lane_of("tourbus.lane.server2.lofi-bulk").unwrap();
+        assert_eq!((server.as_str(), lane), ("server2", Lane::LofiBulk));
+        assert!(lane_of("tourbus.events").is_none());
+    }
+
+    #[test]
+    fn only_what_is_signed_names_a_job() {
+        let ours = Signer::from_bytes(&[7; 32]);
+        let keys = [ours.public_key_hex()];
+        let server: Slug = "server2".parse().unwrap();
+        let read = |body: &[u8]| read_work(body, Some(&server), &keys, Utc::now());
+        let name = |read: &Read| read.fault.as_ref().map(|f| f.0);
+
+        let (sound, step) = body(&ours, 60);
+        let it = read(&sound);
+        assert_eq!((name(&it), it.step, it.kind.as_deref()), (None, Some(step), Some("export")));
+        let (late, step) = body(&ours, -60);
+        let it = read(&late);
+        assert_eq!((name(&it), it.step), (Some("expired"), Some(step)));
+        let (forged, _) = body(&Signer::from_bytes(&[8; 32]), 60);
+        let it = read(&forged);
+        assert_eq!((name(&it), it.step), (Some("unknown_key"), None));
+        assert_eq!(name(&read(b"{")), Some("malformed"));
+    }
+}
