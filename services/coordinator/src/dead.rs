@@ -2,10 +2,7 @@
 //! that a person can find and settle them in the browser. Events that somebody requeues are read
 //! again here.
 
-use crate::{
-    Coordinator, CoordinatorError, events,
-    patience::Patience,
-};
+use crate::{Coordinator, CoordinatorError, events, patience::Patience};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -50,8 +47,12 @@ impl Coordinator {
                     metrics::counter!("tourbus_dead_letters_total", "reason" => new.reason.clone(),
                         "fault" => new.fault)
                     .increment(1);
-                    tracing::warn!(queue = new.queue, reason = new.reason, fault = new.fault,
-                        "dead_letter.kept");
+                    tracing::warn!(
+                        queue = new.queue,
+                        reason = new.reason,
+                        fault = new.fault,
+                        "dead_letter.kept"
+                    );
                     break;
                 }
                 Ok(false) => break,

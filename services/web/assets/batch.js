@@ -45,7 +45,8 @@ function showBatch(b) {
   text("bytes", finished ? bytes(b.bytes_done)
     : `${bytes(b.bytes_done)} of ${bytes(b.bytes_total)} · ${percent(b.bytes_done, b.bytes_total)} %`);
   text("rate", b.rate_bytes_s === null ? "–" : `${bytes(b.rate_bytes_s)}/s`);
-  text("eta", b.eta_high_s !== null ? span(b.eta_low_s, b.eta_high_s)
+  const paused = b.state === "paused";
+  text("eta", paused && b.jobs_running === 0 ? "paused" : b.eta_high_s !== null ? span(b.eta_low_s, b.eta_high_s)
     : b.jobs_running === 0 ? "waiting to begin" : "estimating…");
   if (finished && b.started_at) {
     text("took", duration(Math.max(0, Math.floor((new Date(b.finished_at) - new Date(b.started_at)) / 1000))));
@@ -66,8 +67,10 @@ function showBatch(b) {
   }
   const [failed, cancelled] = [b.jobs_failed > 0, b.jobs_cancelled > 0];
   const shown = {
-    open: !finished, finished, failed, cancelled: cancelled && !failed, both: cancelled && failed,
+    open: !finished, running: !finished && !paused, paused, finished, failed, cancelled: cancelled && !failed, both: cancelled && failed,
   };
+  const by = head.querySelector("[data-text=paused-by]");
+  if (by) by.textContent = b.paused_by ?? "";
   for (const part of head.querySelectorAll("[data-show]")) part.hidden = !shown[part.dataset.show];
 }
 
@@ -111,12 +114,13 @@ function showJob(j) {
   const done = j.state === "succeeded" ? j.bytes_total : j.bytes_done;
   li.dataset.state = j.state;
   li.querySelector("[data-text=phase]").textContent =
-    j.state === "rolling_back" && j.cancel_requested ? "Cancelling" : phases[j.state];
+    j.paused ? "Paused"
+      : j.state === "rolling_back" && j.cancel_requested ? "Cancelling" : phases[j.state];
   li.querySelector("progress").value = j.state === "succeeded" ? 100 : percent(done, j.bytes_total);
   li.querySelector("[data-text=bytes]").textContent = ["queued", "succeeded"].includes(j.state)
     ? bytes(j.bytes_total) : `${bytes(done)} of ${bytes(j.bytes_total)}`;
   const can = {
-    express: j.state === "queued" && !j.express && (j.kind === "move" || j.bulk),
+    express: j.state === "queued" && (j.paused || (!j.express && (j.kind === "move" || j.bulk))),
     cancel: ["queued", "running", "copying", "syncing", "cutover"].includes(j.state),
     retry: j.retryable,
   };

@@ -102,7 +102,7 @@ pub async fn run_on(
     let revoker = Revoker::new(store.clone(), management, config.management.vhost.clone());
     let app = App::new(Shared {
         homes: Homes::default(),
-        queues: Queues::new(config.management.clone())?,
+        queues: Queues::new(config.management.clone(), store.clone())?,
         store: store.clone(),
         feed: feed.clone(),
         limiter: Limiter::default(),
@@ -120,6 +120,10 @@ pub async fn run_on(
     let background = [
         tokio::spawn(feed::run(feed, store.clone(), shutdown.clone())),
         tokio::spawn(watch(store.clone(), health.clone())),
+        tokio::spawn({
+            let (app, shutdown) = (app.clone(), shutdown.clone());
+            async move { app.queues.record(shutdown).await }
+        }),
         tokio::spawn(revoker.run()),
         tokio::spawn(failures::run(failed.clone(), store.clone(), window, shutdown.clone())),
     ];

@@ -1,11 +1,6 @@
 //! A message in hand.
 
-use crate::{
-    Death, Lost,
-    death,
-    limits::ACK_TIMEOUT,
-    link::Live,
-};
+use crate::{Death, Lost, death, limits::ACK_TIMEOUT, link::Live};
 use lapin::{
     Acker, Channel,
     options::{BasicAckOptions, BasicNackOptions},

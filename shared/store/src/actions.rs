@@ -1,6 +1,8 @@
 //! What people ask of jobs and batches that exist.
 
-use crate::{Action, By, Deed, InputError, Outcome, Store, StoreError, Teller, Told};
+use crate::{
+    Action, By, Deed, InputError, Outcome, Store, StoreError, Teller, Told, audit, notify,
+};
 use serde_json::json;
 use tourbus_domain::{BatchId, IllegalTransition, Input, JobId, JobState, MoveSettings};
 use uuid::Uuid;
@@ -62,6 +64,45 @@ impl Store {
         let deed = Deed::done(by, Action::BatchCancel, format!("batch:{batch}")).detail(detail);
         self.record(&[deed]).await?;
         Ok(answer)
+    }
+
+    /// Holds back what is queued of a batch, or lets it go. What has begun goes on. Returns how
+    /// many jobs were held back or let go.
+    pub async fn pause_batch(
+        &self,
+        batch: BatchId,
+        pause: bool,
+        by: &By,
+    ) -> Result<u64, StoreError> {
+        let (input, action) = match pause {
+            true => (Input::Pause, Action::BatchPause),
+            false => (Input::Resume, Action::BatchResume),
+        };
+        sqlx::query(
+            "UPDATE batches SET paused_at = CASE WHEN $2 THEN coalesce(paused_at, now()) END, \
+                 paused_by = CASE WHEN $2 THEN coalesce(paused_by, $3) END \
+             WHERE id = $1 AND (NOT $2 OR finished_at IS NULL)",
+        )
+        .bind(batch.0)
+        .bind(pause)
+        .bind(&by.actor)
+        .execute(self.pool())
+        .await?;
+        let sql = "SELECT id FROM jobs WHERE batch_id = $1 AND state = 'queued' ORDER BY id";
+        let ids: Vec<Uuid> = sqlx::query_scalar(sql).bind(batch.0).fetch_all(self.pool()).await?;
+        let one = |id| Told {
+            job_id: JobId(id),
+            input: input.clone(),
+            by: Teller::OneOfMany(by.clone()),
+        };
+        let told: Vec<Told> = ids.into_iter().map(one).collect();
+        let outcomes = self.apply_inputs(&told, &MoveSettings::default()).await?;
+        let changed = outcomes.iter().filter(|o| o.as_ref().is_ok_and(|o| !o.ignored)).count();
+        let mut conn = self.pool().acquire().await?;
+        notify::changed(&mut conn, &[], &[batch.0]).await?;
+        let deed = Deed::done(by, action, format!("batch:{batch}"));
+        audit::record(&mut conn, &[deed.detail(json!({ "jobs": changed }))]).await?;
+        Ok(changed as u64)
     }
 
     /// Cancels each of these jobs, as far as it can be. The caller notes who asked.

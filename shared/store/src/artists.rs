@@ -7,6 +7,7 @@ mod list;
 mod own;
 
 pub use create::{AskedArtist, Created};
+pub(crate) use filter::like_pattern;
 pub use filter::{HomeTotals, Matching};
 pub use insert::{Adopted, NewArtist, NewSong};
 pub use list::{ArtistCursor, ArtistKey, ArtistQuery, ArtistRow, ArtistSort, HomeRow, SongRow};

@@ -3,8 +3,8 @@
 use crate::{Action, By, Deed, NewestCursor, Store, StoreError, Teller, Told};
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use sqlx::FromRow;
-use tourbus_domain::{ArtistId, BatchId, Input, JobId, MoveSettings};
+use sqlx::{FromRow, Postgres, QueryBuilder};
+use tourbus_domain::{ArtistId, BatchId, Input, JobId, MoveSettings, ServerId};
 use uuid::Uuid;
 
 /// What one person asked for in one go.
@@ -38,6 +38,42 @@ pub struct BatchRow {
     pub created_at: DateTime<Utc>,
     /// When the last job ended.
     pub finished_at: Option<DateTime<Utc>>,
+    /// Since when its queued jobs are held back.
+    pub paused_at: Option<DateTime<Utc>>,
+    /// Who holds them back.
+    pub paused_by: Option<String>,
+}
+
+/// Whether a batch has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchStage {
+    /// Some of its jobs are open.
+    Open,
+    /// Its queued jobs are held back.
+    Paused,
+    /// Its last job has ended.
+    Ended,
+}
+
+/// Which batches. An empty query means all.
+#[derive(Debug, Clone, Default)]
+pub struct BatchQuery {
+    /// At this stage.
+    pub stage: Option<BatchStage>,
+    /// Of this kind.
+    pub kind: Option<String>,
+    /// To this server.
+    pub target_server_id: Option<ServerId>,
+    /// Asked for by this person, exactly.
+    pub requested_by: Option<String>,
+    /// Asked for at this time or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Asked for before this time.
+    pub until: Option<DateTime<Utc>>,
+    /// Behind this one.
+    pub after: Option<NewestCursor>,
+    /// How many at most.
+    pub limit: u32,
 }
 
 /// How far a batch is, added up from its jobs.
@@ -83,29 +119,46 @@ macro_rules! batches {
             "SELECT b.id, b.kind, b.target_server_id, b.requested_by, b.reason, b.jobs_total, \
              b.jobs_queued, b.jobs_running, b.jobs_succeeded, b.jobs_failed, b.jobs_cancelled, \
              (SELECT count(*) FROM refusals r WHERE r.batch_id = b.id) AS refused, \
-             b.created_at, b.finished_at FROM batches b ",
+             b.created_at, b.finished_at, b.paused_at, b.paused_by FROM batches b ",
             $rest
         )
     };
 }
 
 impl Store {
-    /// The newest batches, the newest first.
-    pub async fn batches(
-        &self,
-        after: Option<&NewestCursor>,
-        limit: u32,
-    ) -> Result<Vec<BatchRow>, StoreError> {
-        let rows = sqlx::query_as(batches!(
-            "WHERE $1::timestamptz IS NULL OR (b.created_at, b.id) < ($1, $2)
-             ORDER BY b.created_at DESC, b.id DESC LIMIT $3"
-        ))
-        .bind(after.map(|c| c.created_at))
-        .bind(after.map(|c| c.id))
-        .bind(i64::from(limit))
-        .fetch_all(self.pool())
-        .await?;
-        Ok(rows)
+    /// The batches that fit, the newest first.
+    pub async fn batches(&self, query: &BatchQuery) -> Result<Vec<BatchRow>, StoreError> {
+        let mut sql = QueryBuilder::<Postgres>::new(batches!("WHERE true"));
+        match query.stage {
+            None => {}
+            Some(BatchStage::Open) => drop(sql.push(" AND b.finished_at IS NULL")),
+            Some(BatchStage::Paused) => {
+                sql.push(" AND b.finished_at IS NULL AND b.paused_at IS NOT NULL");
+            }
+            Some(BatchStage::Ended) => drop(sql.push(" AND b.finished_at IS NOT NULL")),
+        }
+        if let Some(kind) = &query.kind {
+            sql.push(" AND b.kind = ").push_bind(kind);
+        }
+        if let Some(server) = query.target_server_id {
+            sql.push(" AND b.target_server_id = ").push_bind(server.0);
+        }
+        if let Some(person) = &query.requested_by {
+            sql.push(" AND b.requested_by = ").push_bind(person);
+        }
+        if let Some(since) = query.since {
+            sql.push(" AND b.created_at >= ").push_bind(since);
+        }
+        if let Some(until) = query.until {
+            sql.push(" AND b.created_at < ").push_bind(until);
+        }
+        if let Some(after) = query.after {
+            sql.push(" AND (b.created_at, b.id) < (").push_bind(after.created_at);
+            sql.push(", ").push_bind(after.id).push(")");
+        }
+        sql.push(" ORDER BY b.created_at DESC, b.id DESC LIMIT ");
+        sql.push_bind(i64::from(query.limit));
+        Ok(sql.build_query_as().persistent(false).fetch_all(self.pool()).await?)
     }
 
     /// One batch.
@@ -169,6 +222,18 @@ impl Store {
         Ok(rows)
     }
 
+    /// What is queued anew in a batch that is paused waits like the rest of it.
+    async fn hold_back_if_paused(&self, batch: BatchId, by: &By) -> Result<(), StoreError> {
+        let sql = "SELECT j.id FROM jobs j JOIN batches b ON b.id = j.batch_id \
+             WHERE b.id = $1 AND b.paused_at IS NOT NULL AND j.state = 'queued' ORDER BY j.id";
+        let ids: Vec<Uuid> = sqlx::query_scalar(sql).bind(batch.0).fetch_all(self.pool()).await?;
+        let pause =
+            |id| Told { job_id: JobId(id), input: Input::Pause, by: Teller::OneOfMany(by.clone()) };
+        let told: Vec<Told> = ids.into_iter().map(pause).collect();
+        self.apply_inputs(&told, &MoveSettings::default()).await?;
+        Ok(())
+    }
+
     /// Tries every job of a batch again that failed or is stuck; also what was cancelled, if
     /// `include_cancelled`.
     pub async fn retry_batch(
@@ -191,6 +256,7 @@ impl Store {
         let outcomes = self.apply_inputs(&told, &MoveSettings::default()).await?;
         let retried = outcomes.iter().filter(|o| o.is_ok()).count() as u64;
         let refused = outcomes.len() as u64 - retried;
+        self.hold_back_if_paused(batch, by).await?;
         let detail = json!({ "retried": retried, "refused": refused });
         let undoing: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM jobs WHERE batch_id = $1 AND state = 'rolling_back'",

@@ -1,9 +1,7 @@
 //! Dead letters: messages that the broker took off its queues for good. The coordinator moves
 //! them from the broker's queue into this table, where they can be listed, read and settled.
 
-use crate::{
-    Action, By, Deed, NewestCursor, Store, StoreError, Teller, Told, steps::step_key,
-};
+use crate::{Action, By, Deed, NewestCursor, Store, StoreError, Teller, Told, steps::step_key};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::{FromRow, Postgres, QueryBuilder};
@@ -282,10 +280,7 @@ impl Store {
     }
 
     /// Events that are to be read again, at most `limit`; for the coordinator.
-    pub async fn dead_letters_to_read(
-        &self,
-        limit: u32,
-    ) -> Result<Vec<DeadLetterRow>, StoreError> {
+    pub async fn dead_letters_to_read(&self, limit: u32) -> Result<Vec<DeadLetterRow>, StoreError> {
         let mut sql = QueryBuilder::<Postgres>::new(COLUMNS);
         sql.push(" AND d.state = 'requeueing' ORDER BY d.died_at, d.id LIMIT ");
         sql.push_bind(i64::from(limit));

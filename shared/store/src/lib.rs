@@ -27,6 +27,7 @@ mod orders;
 mod outbox;
 mod plays;
 mod quarantine;
+mod queues;
 mod rescue;
 mod servers;
 mod sessions;
@@ -45,7 +46,7 @@ pub use artists::{
     NewSong, OwnArtist, SignUp, SignedUp, SongRow, Wish,
 };
 pub use audit::{Action, AuditQuery, AuditRow, By, Deed, DeedResult};
-pub use batches::{BatchProgress, BatchRetried, BatchRow, RefusalRow};
+pub use batches::{BatchProgress, BatchQuery, BatchRetried, BatchRow, BatchStage, RefusalRow};
 pub use catalogue::CatalogueOutcome;
 pub use cluster_settings::{ClusterSettings, SERVER_LIMIT_MAX, ServerRoom};
 pub use dead_letters::{
@@ -68,6 +69,7 @@ pub use moves::{MoveAnswer, MoveRequest, Once};
 pub use notify::{Changed, JobsListener, Listener};
 pub use outbox::{DueOrder, OutboxDepth, OutboxLease};
 pub use plays::{PlaysApplied, PlaysFrom};
+pub use queues::{OldestWaiting, QueueFacts, WorkerRow};
 pub use rescue::Suspect;
 pub use servers::{
     DrainAnswer, DrainBatch, DrainPlan, DrainRequest, DrainStopped, NewServer, ServerChange,

@@ -38,8 +38,8 @@ pub(crate) fn fault(body: &[u8], routing_key: &str) -> Option<(&'static str, Str
 impl Coordinator {
     /// Applies an event that was refused before. What is late by now changes nothing, as ever.
     pub(crate) async fn apply_again(&self, body: &[u8], routing_key: &str) -> Result<(), Again> {
-        let parsed =
-            parse::read(body, routing_key).map_err(|refused| Again::Refused(refused.to_string()))?;
+        let parsed = parse::read(body, routing_key)
+            .map_err(|refused| Again::Refused(refused.to_string()))?;
         match parsed {
             Parsed::Told(told) => {
                 let outcome = self.store.apply_inputs(&[told], &self.config.moves).await?.pop();

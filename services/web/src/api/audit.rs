@@ -89,7 +89,8 @@ pub struct AuditParams {
     pub cursor: Option<String>,
 }
 
-fn text(name: &str, value: Option<&str>) -> Result<Option<String>, Problem> {
+/// A text that is looked for: trimmed, `None` when empty, refused when it cannot be.
+pub fn text(name: &str, value: Option<&str>) -> Result<Option<String>, Problem> {
     let Some(value) = value.map(str::trim).filter(|v| !v.is_empty()) else { return Ok(None) };
     if value.chars().count() > TEXT_CHARS_MAX || value.contains('\0') {
         let what = format!("`{name}` is too long, or has a NUL.");

@@ -1,6 +1,6 @@
 //! `/batches`.
 
-use super::{artists::PageParams, view::BatchView};
+use super::{artists::PageParams, audit, jobs, view::BatchView};
 use crate::{
     app::App,
     auth::{Actor, Right},
@@ -9,17 +9,62 @@ use crate::{
     problem::Problem,
 };
 use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tourbus_domain::{ArtistId, BatchId, Refusal};
-use tourbus_store::{BatchRetried, RefusalRow};
-use utoipa::ToSchema;
+use tourbus_domain::{ArtistId, BatchId, Refusal, ServerId};
+use tourbus_store::{BatchQuery, BatchRetried, BatchStage, RefusalRow};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-/// The newest batches; the API's and the pages' way.
-pub async fn page(app: &App, params: &PageParams) -> Result<Page<BatchView>, Problem> {
+/// Which batches; all of it may be left out.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct BatchParams {
+    /// `open`, `paused` (both are not finished) or `finished`.
+    pub state: Option<String>,
+    /// Of this kind: `move` or `lofi`.
+    pub kind: Option<String>,
+    /// To this server.
+    pub server_id: Option<Uuid>,
+    /// Asked for by this person: an email address.
+    pub requested_by: Option<String>,
+    /// Asked for at this time (RFC 3339) or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Asked for before this time (RFC 3339).
+    pub until: Option<DateTime<Utc>>,
+    /// Items of a page, 1 to 1000; 100 without it.
+    pub limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+fn stage(text: Option<&str>) -> Result<Option<BatchStage>, Problem> {
+    match text {
+        None | Some("") => Ok(None),
+        Some("open") => Ok(Some(BatchStage::Open)),
+        Some("paused") => Ok(Some(BatchStage::Paused)),
+        Some("finished") => Ok(Some(BatchStage::Ended)),
+        Some(other) => Err(Problem::bad_request("bad_state", format!("`state` is {other:?}."))
+            .remedy("Use open, paused or finished.")),
+    }
+}
+
+/// The batches that fit; the API's and the pages' way.
+pub async fn page(app: &App, params: &BatchParams) -> Result<Page<BatchView>, Problem> {
     let limit = cursor::limit(params.limit)?;
-    let after = cursor::unpack_newest(params.cursor.as_deref())?;
-    let rows = app.store.batches(after.as_ref(), limit + 1).await?;
+    let query = BatchQuery {
+        stage: stage(params.state.as_deref())?,
+        kind: jobs::kind(params.kind.as_deref())?.map(|k| k.as_str().to_owned()),
+        target_server_id: params.server_id.map(ServerId),
+        requested_by: audit::text("requested_by", params.requested_by.as_deref())?
+            .map(|p| p.to_lowercase()),
+        since: params.since,
+        until: params.until,
+        after: cursor::unpack_newest(params.cursor.as_deref())?,
+        limit: limit + 1,
+    };
+    let rows = app.store.batches(&query).await?;
     let page =
         Page::cut(rows, limit, |r| cursor::pack_newest(r.created_at, r.id), std::convert::identity);
     let items = BatchView::with_progress(&app.store, &app.feed, page.items).await?;
@@ -34,10 +79,11 @@ pub async fn read(app: &App, id: BatchId) -> Result<BatchView, Problem> {
 
 /// Batches, the newest first.
 #[utoipa::path(get, path = "/batches", tag = "batches", operation_id = "list_batches",
-    params(PageParams), responses((status = 200, body = Page<BatchView>)))]
+    params(BatchParams),
+    responses((status = 200, body = Page<BatchView>), (status = 400, body = Problem)))]
 pub async fn list(
     State(app): State<App>,
-    Params(params): Params<PageParams>,
+    Params(params): Params<BatchParams>,
 ) -> Result<Json<Page<BatchView>>, Problem> {
     page(&app, &params).await.map(Json)
 }
@@ -129,6 +175,48 @@ pub async fn cancel(
     let done = app.store.cancel_batch(id, &actor.by()).await?;
     let batch = read(&app, id).await?;
     Ok(Json(CancelResult { cancelled: done.cancelled, too_late: done.too_late, batch }))
+}
+
+/// Holds a batch back or lets it go; the API's and the pages' way.
+pub async fn hold(
+    app: &App,
+    actor: &Actor,
+    id: BatchId,
+    pause: bool,
+) -> Result<BatchView, Problem> {
+    actor.require(Right::Steer)?;
+    let batch = read(app, id).await?;
+    if pause && batch.finished_at.is_some() {
+        let detail = "This batch has ended: there is nothing to hold back.";
+        return Err(Problem::conflict("wrong_state", detail).remedy("Look at the batch again."));
+    }
+    app.store.pause_batch(id, pause, &actor.by()).await?;
+    read(app, id).await
+}
+
+/// Holds back what is queued of a batch. What has begun goes on to its end.
+#[utoipa::path(post, path = "/batches/{id}/pause", tag = "batches",
+    operation_id = "pause_batch", params(("id" = Uuid, Path)),
+    responses((status = 200, body = BatchView), (status = 404, body = Problem),
+        (status = 409, body = Problem)))]
+pub async fn pause(
+    State(app): State<App>,
+    actor: Actor,
+    Id(id): Id<BatchId>,
+) -> Result<Json<BatchView>, Problem> {
+    hold(&app, &actor, id, true).await.map(Json)
+}
+
+/// Goes on with a batch that was held back.
+#[utoipa::path(post, path = "/batches/{id}/resume", tag = "batches",
+    operation_id = "resume_batch", params(("id" = Uuid, Path)),
+    responses((status = 200, body = BatchView), (status = 404, body = Problem)))]
+pub async fn resume(
+    State(app): State<App>,
+    actor: Actor,
+    Id(id): Id<BatchId>,
+) -> Result<Json<BatchView>, Problem> {
+    hold(&app, &actor, id, false).await.map(Json)
 }
 
 /// What to retry.

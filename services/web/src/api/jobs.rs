@@ -1,6 +1,9 @@
 //! `/jobs`.
 
-use super::view::{JobDetail, JobView};
+use super::{
+    audit,
+    view::{JobDetail, JobView},
+};
 use crate::{
     app::App,
     auth::{Actor, Right},
@@ -9,6 +12,7 @@ use crate::{
     problem::Problem,
 };
 use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use tourbus_domain::{BatchId, JobId, JobKind, JobState, ServerId};
 use tourbus_store::{InputError, JobQuery, Outcome, StoreError};
@@ -24,10 +28,18 @@ pub struct ListParams {
     pub batch_id: Option<Uuid>,
     /// In this state, or in one of several, separated by commas.
     pub state: Option<String>,
-    /// Of this kind: `move` or `provision`.
+    /// Of this kind: `move`, `provision` or `lofi`.
     pub kind: Option<String>,
     /// From or to this server.
     pub server_id: Option<Uuid>,
+    /// Of artists with this in their name, or of the one with this id.
+    pub artist: Option<String>,
+    /// Of batches that this person asked for: an email address.
+    pub requested_by: Option<String>,
+    /// Queued at this time (RFC 3339) or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Queued before this time (RFC 3339).
+    pub until: Option<DateTime<Utc>>,
     /// Items of a page, 1 to 1000; 100 without it.
     pub limit: Option<u32>,
     /// `next_cursor` of the page before.
@@ -46,7 +58,8 @@ fn states(text: Option<&str>) -> Result<Vec<JobState>, Problem> {
     parts.filter(|p| !p.is_empty()).map(parse).collect()
 }
 
-fn kind(text: Option<&str>) -> Result<Option<JobKind>, Problem> {
+/// The kind of this name; `None` for none.
+pub fn kind(text: Option<&str>) -> Result<Option<JobKind>, Problem> {
     let parse = |text: &str| {
         text.parse::<JobKind>().map_err(|e| {
             let known: Vec<&str> = JobKind::ALL.iter().map(|k| k.as_str()).collect();
@@ -54,18 +67,22 @@ fn kind(text: Option<&str>) -> Result<Option<JobKind>, Problem> {
                 .remedy(format!("The kinds of jobs are: {}.", known.join(", ")))
         })
     };
-    text.map(parse).transpose()
+    text.filter(|t| !t.is_empty()).map(parse).transpose()
 }
 
 /// One page of jobs; the API's and the pages' way.
 pub async fn page(app: &App, params: &ListParams) -> Result<Page<JobView>, Problem> {
     let limit = cursor::limit(params.limit)?;
-    kind(params.kind.as_deref())?;
     let query = JobQuery {
         batch_id: params.batch_id.map(BatchId),
         states: states(params.state.as_deref())?,
-        kind: params.kind.clone(),
+        kind: kind(params.kind.as_deref())?.map(|k| k.as_str().to_owned()),
         server_id: params.server_id.map(ServerId),
+        artist: audit::text("artist", params.artist.as_deref())?,
+        requested_by: audit::text("requested_by", params.requested_by.as_deref())?
+            .map(|p| p.to_lowercase()),
+        since: params.since,
+        until: params.until,
         after: cursor::unpack_newest(params.cursor.as_deref())?,
         limit: limit + 1,
     };

@@ -7,6 +7,7 @@ pub mod artist_new;
 pub mod artists;
 pub mod audit;
 pub mod batches;
+pub mod dead;
 pub mod drain;
 mod events;
 pub mod grants;

@@ -1,8 +1,8 @@
 //! The table of the API's routes, each with whom it is for and what it changes.
 
 use super::{
-    accounts, adopt, artist_change, artist_new, artists, audit, batches, drain, events, grants,
-    jobs, joining, lofi, moves, own, profiles, queues, servers, settings, tokens,
+    accounts, adopt, artist_change, artist_new, artists, audit, batches, dead, drain, events,
+    grants, jobs, joining, lofi, moves, own, profiles, queues, servers, settings, tokens,
 };
 use crate::{
     app::App,
@@ -68,6 +68,8 @@ pub fn table(described: OpenApi) -> (OpenApiRouter<App>, Vec<Rule>) {
         .look(May(Right::Look), routes!(batches::one))
         .look(May(Right::Look), routes!(batches::refusals))
         .change(May(Right::Steer), Action::BatchCancel, routes!(batches::cancel))
+        .change(May(Right::Steer), Action::BatchPause, routes!(batches::pause))
+        .change(May(Right::Steer), Action::BatchResume, routes!(batches::resume))
         .change(May(Right::Steer), Action::BatchRetry, routes!(batches::retry))
         .look(May(Right::Look), routes!(jobs::list))
         .look(May(Right::Look), routes!(jobs::one))
@@ -76,6 +78,14 @@ pub fn table(described: OpenApi) -> (OpenApiRouter<App>, Vec<Rule>) {
         .change(May(Right::Steer), Action::JobExpress, routes!(jobs::express))
         .look(May(Right::Look), routes!(events::stream))
         .look(May(Right::Look), routes!(queues::list))
+        .look(May(Right::Look), routes!(queues::history))
+        .look(May(Right::Look), routes!(queues::broker))
+        .look(May(Right::Look), routes!(queues::workers))
+        .look(May(Right::Look), routes!(dead::list))
+        .change(May(Right::Steer), Action::DeadLetterRequeue, routes!(dead::requeue))
+        .change(May(Right::Steer), Action::DeadLetterDiscard, routes!(dead::discard))
+        .change(May(Right::Steer), Action::DeadLetterRequeue, routes!(dead::requeue_all))
+        .change(May(Right::Steer), Action::DeadLetterDiscard, routes!(dead::discard_all))
         .look(May(Right::Look), routes!(audit::list))
         .look(May(Right::Accounts), routes!(accounts::list))
         .look(May(Right::Accounts), routes!(accounts::one))

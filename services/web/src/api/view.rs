@@ -12,4 +12,4 @@ pub use artist::{ArtistView, SongView};
 pub use batch::BatchView;
 pub use job::{JobDetail, JobView, StepView, TimelineView};
 pub use lofi::{LofiFailureView, LofiServerView};
-pub use server::{ServerState, ServerView};
+pub use server::{QuarantineView, ServerState, ServerView};

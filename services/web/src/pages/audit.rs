@@ -133,7 +133,8 @@ fn line(entry: AuditView, servers: &[ServerView]) -> Line {
     }
 }
 
-fn midnight(name: &str, text: &str, days: u64) -> Result<Option<DateTime<Utc>>, Problem> {
+/// The time at which a day begins, so many days later; none for no day.
+pub fn midnight(name: &str, text: &str, days: u64) -> Result<Option<DateTime<Utc>>, Problem> {
     if text.is_empty() {
         return Ok(None);
     }

@@ -1,4 +1,4 @@
-//! Batches: the list, and one of them, live.
+//! One batch, live.
 
 use super::{
     batch_head::Head,
@@ -33,8 +33,6 @@ use tourbus_store::JobGroup;
 const JOBS: u32 = 50;
 /// Refusals on a page.
 const REFUSALS: u32 = 100;
-/// Batches on a page.
-const BATCHES: u32 = 30;
 /// Without JavaScript, a running batch's page reloads this often, in seconds.
 const RELOAD_S: u32 = 5;
 
@@ -227,30 +225,6 @@ fn chips(batch: &BatchView, chosen: Option<JobGroup>) -> Vec<Chip> {
     ]
 }
 
-#[derive(Template)]
-#[template(path = "batches.html")]
-struct BatchesPage {
-    chrome: Chrome,
-    batches: Vec<Head>,
-    next: String,
-    later: bool,
-}
-
-/// Every batch.
-pub async fn list(
-    State(app): State<App>,
-    actor: Actor,
-    Params(asked): Params<PageParams>,
-) -> Result<Response, Problem> {
-    let later = asked.cursor.is_some();
-    let params = PageParams { limit: Some(BATCHES), cursor: asked.cursor };
-    let page = batches::page(&app, &params).await?;
-    let servers = servers(&app).await?;
-    let next = page.next_cursor.map(|c| query(&[("cursor", &c)])).unwrap_or_default();
-    let batches = page.items.iter().map(|b| Head::new(b, &servers)).collect();
-    html(&BatchesPage { chrome: Chrome::of(&actor, "batches", "Batches"), batches, next, later })
-}
-
 /// What a cancel would do, in jobs.
 #[derive(Default)]
 struct CancelCounts {
@@ -311,6 +285,26 @@ pub async fn cancel(
     actor.require(Right::Steer)?;
     batches::read(&app, id).await?;
     app.store.cancel_batch(id, &actor.by()).await?;
+    Ok(Redirect::to(&format!("/batches/{id}")).into_response())
+}
+
+/// Holds back what is queued.
+pub async fn pause(
+    State(app): State<App>,
+    actor: Actor,
+    Id(id): Id<BatchId>,
+) -> Result<Response, Problem> {
+    batches::hold(&app, &actor, id, true).await?;
+    Ok(Redirect::to(&format!("/batches/{id}")).into_response())
+}
+
+/// Goes on with what was held back.
+pub async fn resume(
+    State(app): State<App>,
+    actor: Actor,
+    Id(id): Id<BatchId>,
+) -> Result<Response, Problem> {
+    batches::hold(&app, &actor, id, false).await?;
     Ok(Redirect::to(&format!("/batches/{id}")).into_response())
 }
 

@@ -21,6 +21,8 @@ pub struct Head {
     pub reason: String,
     pub created: When,
     pub finished: bool,
+    /// Who holds it back; empty if nobody does.
+    pub paused_by: String,
     pub took: String,
     pub total: i32,
     pub open: i32,
@@ -146,6 +148,7 @@ impl Head {
             .zip(batch.started_at)
             .map(|(end, start)| show::duration((end - start).num_seconds().max(0).unsigned_abs()));
         let eta = match (estimate.eta_low_s, estimate.eta_high_s) {
+            _ if batch.state == "paused" && batch.jobs_running == 0 => "paused".to_owned(),
             (Some(low), Some(high)) => show::span(low, high),
             _ if batch.jobs_running == 0 => "waiting to begin".to_owned(),
             _ => "estimating…".to_owned(),
@@ -169,6 +172,11 @@ impl Head {
             reason: batch.reason.clone(),
             created: show::when(batch.created_at),
             finished: batch.finished_at.is_some(),
+            paused_by: batch
+                .paused_by
+                .clone()
+                .filter(|_| batch.state == "paused")
+                .unwrap_or_default(),
             took: took.unwrap_or_default(),
             total: batch.jobs_total,
             open: batch.jobs_queued + batch.jobs_running,
@@ -223,6 +231,8 @@ mod tests {
             created_at: at.unwrap(),
             started_at: at,
             finished_at: at.filter(|_| jobs[3] == 0),
+            paused_at: None,
+            paused_by: None,
         }
     }
 

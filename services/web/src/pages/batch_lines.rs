@@ -186,7 +186,7 @@ impl JobLine {
             subject: job.song_title.clone().unwrap_or_else(|| job.artist_name.clone()),
             source: server_name(servers, job.source_server_id),
             target: server_name(servers, job.target_server_id),
-            phase: phase(kind, state, job.cancel_requested),
+            phase: if job.paused { "Paused" } else { phase(kind, state, job.cancel_requested) },
             express: job.express,
             percent,
             bytes_text,
@@ -197,8 +197,7 @@ impl JobLine {
             moved_since,
             waits_for: waits_for(servers, &job.at_servers),
             expressable: state == JobState::Queued
-                && !job.express
-                && (kind == JobKind::Move || job.bulk),
+                && (job.paused || !job.express && (kind == JobKind::Move || job.bulk)),
             created: show::when(job.created_at),
             is_lofi: kind == JobKind::Lofi,
             artist_id: job.artist_id,

@@ -1,9 +1,11 @@
 //! The list of jobs.
 
 use super::{
+    audit::midnight,
     batch::{group, servers},
     batch_lines::{JobLine, JobList, Section},
     chrome::{Chrome, html},
+    filters::{self, Choice},
     form::query,
 };
 use crate::{
@@ -17,27 +19,26 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use tourbus_store::JobGroup;
-use uuid::Uuid;
 
 /// Jobs on a page.
 const JOBS: u32 = 50;
 
-/// Which jobs.
-#[derive(Debug, Default, Deserialize)]
+/// Which jobs; empty fields stand for all.
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Query {
     group: String,
     /// As in the API: states, separated by commas; wins over the group.
     state: String,
-    /// Empty for every server.
+    kind: String,
     server_id: String,
+    artist: String,
+    requested_by: String,
+    /// A day, `2026-11-23`.
+    from: String,
+    /// A day, the last.
+    to: String,
     cursor: Option<String>,
-}
-
-struct Choice {
-    value: String,
-    text: String,
-    chosen: bool,
 }
 
 #[derive(Template)]
@@ -45,7 +46,9 @@ struct Choice {
 struct JobsPage {
     chrome: Chrome,
     jobs: JobList,
+    asked: Query,
     groups: Vec<Choice>,
+    kinds: Vec<Choice>,
     homes: Vec<Choice>,
     narrowed: bool,
     later: bool,
@@ -53,12 +56,33 @@ struct JobsPage {
 
 const GROUPS: [(&str, &str); 6] = [
     ("", "Any state"),
-    ("running", "Moving"),
+    ("running", "At work"),
     ("waiting", "Waiting"),
-    ("moved", "Moved"),
+    ("moved", "Done"),
     ("failed", "Failed or stuck"),
     ("cancelled", "Cancelled"),
 ];
+const KINDS: [(&str, &str); 4] =
+    [("", "Anything"), ("move", "Moves"), ("lofi", "LOFI"), ("provision", "New artists")];
+
+fn params(asked: &Query) -> Result<ListParams, Problem> {
+    let some = |text: &String| Some(text.clone()).filter(|t| !t.is_empty());
+    let chosen = group(&asked.group)?.map_or(&[][..], JobGroup::states);
+    let states: Vec<&str> = chosen.iter().map(|s| s.as_str()).collect();
+    let states = if asked.state.is_empty() { states.join(",") } else { asked.state.clone() };
+    Ok(ListParams {
+        batch_id: None,
+        state: Some(states),
+        kind: some(&asked.kind),
+        server_id: filters::server_id(&asked.server_id)?,
+        artist: some(&asked.artist),
+        requested_by: some(&asked.requested_by),
+        since: midnight("From", &asked.from, 0)?,
+        until: midnight("To", &asked.to, 1)?,
+        limit: Some(JOBS),
+        cursor: asked.cursor.clone(),
+    })
+}
 
 /// Jobs, the newest first.
 pub async fn list(
@@ -66,36 +90,22 @@ pub async fn list(
     actor: Actor,
     Params(asked): Params<Query>,
 ) -> Result<Response, Problem> {
-    let chosen = group(&asked.group)?.map_or(&[][..], JobGroup::states);
-    let states: Vec<&str> = chosen.iter().map(|s| s.as_str()).collect();
-    let states = if asked.state.is_empty() { states.join(",") } else { asked.state.clone() };
-    let server_id = match asked.server_id.as_str() {
-        "" => None,
-        text => Some(text.parse::<Uuid>().map_err(|_| {
-            Problem::bad_request("bad_id", format!("{text:?} is not a server's id."))
-                .remedy("Choose a server from the list.")
-        })?),
-    };
-    let params = ListParams {
-        state: Some(states),
-        server_id,
-        limit: Some(JOBS),
-        cursor: asked.cursor.clone(),
-        ..ListParams::default()
-    };
-    let page = jobs::page(&app, &params).await?;
+    let page = jobs::page(&app, &params(&asked)?).await?;
     let servers = servers(&app).await?;
-    let base =
-        [("group", &*asked.group), ("state", &*asked.state), ("server_id", &*asked.server_id)];
+    let base = [
+        ("group", &*asked.group),
+        ("state", &*asked.state),
+        ("kind", &*asked.kind),
+        ("server_id", &*asked.server_id),
+        ("artist", &*asked.artist),
+        ("requested_by", &*asked.requested_by),
+        ("from", &*asked.from),
+        ("to", &*asked.to),
+    ];
     let next = page.next_cursor.map(|c| {
-        let [group, state, server] = base;
-        format!("?{}", query(&[group, state, server, ("cursor", &c)]))
+        let all: Vec<_> = base.iter().copied().chain([("cursor", &*c)]).collect();
+        format!("?{}", query(&all))
     });
-    let group = |(value, text): &(&str, &str)| Choice {
-        value: (*value).to_owned(),
-        text: (*text).to_owned(),
-        chosen: *value == asked.group,
-    };
     let lines = page.items.into_iter().map(|j| JobLine::new(j, &servers)).collect();
     let jobs = JobList {
         sections: Section::only(lines),
@@ -107,17 +117,14 @@ pub async fn list(
         next: next.unwrap_or_default(),
         empty: "No job fits these filters.",
     };
-    let home = |s: &crate::api::view::ServerView| Choice {
-        value: s.id.to_string(),
-        text: s.name.clone(),
-        chosen: s.id.to_string() == asked.server_id,
-    };
     html(&JobsPage {
         chrome: Chrome::of(&actor, "jobs", "Jobs"),
         jobs,
-        groups: GROUPS.iter().map(group).collect(),
-        homes: servers.iter().map(home).collect(),
+        groups: filters::choices(&GROUPS, &asked.group),
+        kinds: filters::choices(&KINDS, &asked.kind),
+        homes: filters::servers(&servers, &asked.server_id),
         narrowed: base.iter().any(|(_, value)| !value.is_empty()),
         later: asked.cursor.is_some(),
+        asked,
     })
 }

@@ -1,19 +1,24 @@
-//! Queues: for looking.
+//! Queues: what waits, who works, how the broker is.
 
 use super::{
+    chart::{Spark, spark},
     chrome::{Chrome, html},
     servers::overview::live,
-    show,
+    show::{self, When},
 };
 use crate::{
-    api::{queues as queues_api, view::ServerView},
+    api::{
+        queues::{self as queues_api, BrokerView, WorkerView},
+        view::ServerView,
+    },
     app::App,
     auth::Actor,
     problem::Problem,
-    queues::QueueDepth,
+    queues::{QueueDepth, Queues},
 };
 use askama::Template;
 use axum::{extract::State, response::Response};
+use chrono::Utc;
 use tourbus_domain::Lane;
 
 struct QueueLine {
@@ -22,8 +27,13 @@ struct QueueLine {
     ready: String,
     unacked: String,
     consumers: u64,
+    /// Messages that arrive and that are done with, per second.
+    rates: String,
+    /// How long the oldest waits; empty for none.
+    oldest: String,
     /// Messages wait, and nobody takes them.
     alone: bool,
+    spark: Option<Spark>,
 }
 
 struct QueueGroup {
@@ -31,11 +41,38 @@ struct QueueGroup {
     lines: Vec<QueueLine>,
 }
 
+/// How the broker is, for people.
+struct Broker {
+    /// Why it takes no messages; empty if it does.
+    blocked: Vec<String>,
+    down: Vec<String>,
+    owed: String,
+    /// For how long the oldest has been owed; empty if that is no time.
+    owed_for: String,
+    late: bool,
+    dead: String,
+    has_dead: bool,
+    nodes: String,
+}
+
+struct WorkerLine {
+    name: String,
+    server: String,
+    running: i32,
+    version: String,
+    pid: i32,
+    seen: When,
+    state: &'static str,
+    why: String,
+}
+
 #[derive(Template)]
 #[template(path = "queues.html")]
 struct QueuesPage {
     chrome: Chrome,
     groups: Vec<QueueGroup>,
+    broker: Option<Broker>,
+    workers: Vec<WorkerLine>,
     problem: Option<Problem>,
 }
 
@@ -47,14 +84,19 @@ fn purpose(lane: Option<Lane>, queue: &str) -> &'static str {
         Some(Lane::Lofi) => "LOFI renditions of fresh uploads",
         Some(Lane::LofiBulk) => "LOFI renditions in bulk",
         Some(Lane::Upkeep) => "short steps that finish or undo a move",
-        None if queue.ends_with("dead") => "messages that were refused",
+        None if queue.ends_with("dead") => "refused messages on their way to the dead letters",
         None => "what workers report",
     }
 }
 
-fn queue_line(depth: &QueueDepth) -> QueueLine {
+fn rate(per_s: f64) -> String {
+    if per_s > 0.0 && per_s < 9.95 { format!("{per_s:.1}") } else { format!("{per_s:.0}") }
+}
+
+fn queue_line(depth: &QueueDepth, queues: &Queues) -> QueueLine {
     let lane: Option<Lane> = depth.lane.as_deref().and_then(|l| l.parse().ok());
-    let dead = lane.is_none() && depth.queue.ends_with("dead");
+    let rates = depth.in_s.zip(depth.out_s);
+    let oldest = depth.oldest_waiting_s.filter(|_| depth.ready > 0);
     QueueLine {
         name: depth.lane.clone().unwrap_or_else(|| {
             depth.queue.strip_prefix("tourbus.").unwrap_or(&depth.queue).to_owned()
@@ -63,13 +105,17 @@ fn queue_line(depth: &QueueDepth) -> QueueLine {
         ready: show::count(depth.ready as i64),
         unacked: show::count(depth.unacked as i64),
         consumers: depth.consumers,
-        alone: depth.ready > 0 && depth.consumers == 0 && !dead,
+        rates: rates.map_or_else(String::new, |(i, o)| format!("{} / {}", rate(i), rate(o))),
+        oldest: oldest.map_or_else(String::new, |s| show::duration(s.max(0.0) as u64)),
+        alone: depth.ready > 0 && depth.consumers == 0,
+        spark: spark(&queues.history_of(&depth.queue), Utc::now()),
     }
 }
 
-fn groups(depths: &[QueueDepth], servers: &[ServerView]) -> Vec<QueueGroup> {
+fn groups(depths: &[QueueDepth], servers: &[ServerView], queues: &Queues) -> Vec<QueueGroup> {
     let lines = |slug: Option<&str>| -> Vec<QueueLine> {
-        depths.iter().filter(|d| d.server_slug.as_deref() == slug).map(queue_line).collect()
+        let of_group = depths.iter().filter(|d| d.server_slug.as_deref() == slug);
+        of_group.map(|d| queue_line(d, queues)).collect()
     };
     let per_server =
         servers.iter().map(|s| QueueGroup { name: s.name.clone(), lines: lines(Some(&s.slug)) });
@@ -77,13 +123,74 @@ fn groups(depths: &[QueueDepth], servers: &[ServerView]) -> Vec<QueueGroup> {
     per_server.chain([shared]).filter(|g| !g.lines.is_empty()).collect()
 }
 
+impl Broker {
+    fn new(view: &BrokerView) -> Self {
+        let size = |bytes: u64| show::bytes(bytes.try_into().unwrap_or(i64::MAX));
+        let blocked = view.nodes.iter().flat_map(|n| {
+            let disk = n.disk_alarm.then(|| {
+                format!(
+                    "{} has only {} of free disk, and needs {}",
+                    n.name,
+                    size(n.disk_free_bytes),
+                    size(n.disk_limit_bytes)
+                )
+            });
+            let memory = n.memory_alarm.then(|| {
+                format!(
+                    "{} uses {} of memory, and may use {}",
+                    n.name,
+                    size(n.memory_bytes),
+                    size(n.memory_limit_bytes)
+                )
+            });
+            disk.into_iter().chain(memory)
+        });
+        let due_s = view.outbox_due_s.unwrap_or(0.0);
+        let running = view.nodes.iter().filter(|n| n.running).count();
+        Self {
+            blocked: blocked.collect(),
+            down: view.nodes.iter().filter(|n| !n.running).map(|n| n.name.clone()).collect(),
+            owed: view.outbox_rows.map_or_else(|| "unknown".to_owned(), show::count),
+            owed_for: if due_s >= 1.0 { show::duration(due_s as u64) } else { String::new() },
+            late: due_s >= 10.0,
+            dead: view.dead_letters.map_or_else(|| "unknown".to_owned(), show::count),
+            has_dead: view.dead_letters.is_some_and(|n| n > 0),
+            nodes: format!("{running} of {}", view.nodes.len()),
+        }
+    }
+}
+
+fn worker_line(worker: WorkerView) -> WorkerLine {
+    let state = match &worker.quarantine {
+        _ if worker.offline => "offline",
+        Some(_) => "quarantined",
+        None => "online",
+    };
+    let why = worker.quarantine.map(|q| format!("{} {}.", q.message, q.remedy));
+    WorkerLine {
+        name: worker.name,
+        server: worker.server_name,
+        running: worker.running,
+        version: worker.version,
+        pid: worker.pid,
+        seen: show::when(worker.last_seen_at),
+        state,
+        why: why.unwrap_or_default(),
+    }
+}
+
 /// Every queue.
 pub async fn page(State(app): State<App>, actor: Actor) -> Result<Response, Problem> {
     let servers = live(&app).await?;
-    let (depths, problem) = match queues_api::depths(&app).await {
-        Ok(depths) => (depths, None),
-        Err(problem) => (Vec::new(), Some(problem)),
+    let workers = queues_api::all_workers(&app).await?.into_iter().map(worker_line).collect();
+    let (groups, broker, problem) = match queues_api::snapshot(&app).await {
+        Ok(snapshot) => {
+            let depths = queues_api::ours(&app, &snapshot).await?;
+            let broker = Broker::new(&BrokerView::from(&*snapshot));
+            (groups(&depths, &servers, &app.queues), Some(broker), None)
+        }
+        Err(problem) => (Vec::new(), None, Some(problem)),
     };
-    let groups = groups(&depths, &servers);
-    html(&QueuesPage { chrome: Chrome::of(&actor, "queues", "Queues"), groups, problem })
+    let chrome = Chrome::of(&actor, "queues", "Queues");
+    html(&QueuesPage { chrome, groups, broker, workers, problem })
 }

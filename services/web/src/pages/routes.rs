@@ -2,8 +2,8 @@
 //! from it, so no page can be forgotten.
 
 use super::{
-    accounts, artist, artist_new, audit, batch, home, job, jobs, joining, lofi, move_artists,
-    move_check, own, queues,
+    accounts, artist, artist_new, audit, batch, batches, dead, home, job, jobs, joining, lofi,
+    move_artists, move_check, own, queues,
     servers::{delete, drain, form, overview},
     settings, sign_in, sign_up, workshop,
 };
@@ -55,6 +55,7 @@ fn change<T: 'static>(
 fn table() -> Vec<Route> {
     let mut table = public();
     table.extend(of_the_cluster());
+    table.extend(of_queues());
     table.extend(of_lofi());
     table.extend(of_accounts());
     table
@@ -95,10 +96,12 @@ fn of_the_cluster() -> Vec<Route> {
             Action::ArtistModify,
             artist::choose_profile,
         ),
-        look("/batches", May(Right::Look), batch::list),
+        look("/batches", May(Right::Look), batches::list),
         look("/batches/{id}", May(Right::Look), batch::page),
         look("/batches/{id}/cancel", May(Right::Steer), batch::confirm_cancel),
         change("/batches/{id}/cancel", May(Right::Steer), Action::BatchCancel, batch::cancel),
+        change("/batches/{id}/pause", May(Right::Steer), Action::BatchPause, batch::pause),
+        change("/batches/{id}/resume", May(Right::Steer), Action::BatchResume, batch::resume),
         change("/batches/{id}/retry", May(Right::Steer), Action::BatchRetry, batch::retry),
         look("/jobs", May(Right::Look), jobs::list),
         look("/jobs/{id}", May(Right::Look), job::page),
@@ -134,8 +137,21 @@ fn of_the_cluster() -> Vec<Route> {
         ),
         look("/settings", May(Right::Servers), settings::page),
         change("/settings", May(Right::Servers), Action::SettingsModify, settings::submit),
-        look("/queues", May(Right::Look), queues::page),
         look("/audit", May(Right::Look), audit::page),
+    ]
+}
+
+/// The broker's queues.
+fn of_queues() -> Vec<Route> {
+    let (requeue, discard) = (Action::DeadLetterRequeue, Action::DeadLetterDiscard);
+    let steer = May(Right::Steer);
+    vec![
+        look("/queues", May(Right::Look), queues::page),
+        look("/queues/dead", May(Right::Look), dead::page),
+        change("/queues/dead/requeue", steer, requeue, dead::requeue_all),
+        change("/queues/dead/discard", steer, discard, dead::discard_all),
+        change("/queues/dead/{id}/requeue", steer, requeue, dead::requeue),
+        change("/queues/dead/{id}/discard", steer, discard, dead::discard),
     ]
 }
 

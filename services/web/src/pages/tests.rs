@@ -74,6 +74,7 @@ fn job(n: u128, state: &str, error: Option<serde_json::Value>) -> JobView {
         song_title: None,
         express: false,
         at_servers: Vec::new(),
+        paused: false,
         cancel_requested: false,
         artist_server_id: id(1),
         retryable: state == "failed",
@@ -173,6 +174,9 @@ fn every_server_with_its_lanes() {
     let mut fresh = server(2, "Fresh", ServerState::Never);
     (fresh.free_bytes, fresh.total_bytes, fresh.last_seen_at) = (None, None, None);
     let lane = |lane: &str, ready, unacked, consumers| QueueDepth {
+        in_s: None,
+        out_s: None,
+        oldest_waiting_s: None,
         queue: format!("tourbus.lane.main.{lane}"),
         server_slug: Some("main".to_owned()),
         lane: Some(lane.to_owned()),

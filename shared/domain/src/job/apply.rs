@@ -46,6 +46,8 @@ impl Job {
             Input::Cancel => self.task_cancel(effects),
             Input::Express if moves => self.move_express(ctx, effects),
             Input::Express => self.task_express(ctx, effects),
+            Input::Pause => Ok(self.pause(effects)),
+            Input::Resume => Ok(self.resume(ctx, effects)),
             Input::Retry if moves => self.move_retry(ctx, effects),
             Input::Retry => self.task_retry(ctx, effects),
         }
@@ -142,6 +144,29 @@ impl Job {
             "Look at the log of that server's workers: one may be crashing on this artist",
         );
         self.send_again(step.key, &error, ctx, effects);
+        true
+    }
+
+    /// Takes a queued job off its lane: the message there is void, and no other is sent.
+    fn pause(&mut self, effects: &mut Vec<Effect>) -> bool {
+        let key = self.first_step();
+        if self.state != JobState::Queued || self.is_paused() {
+            return false;
+        }
+        let Some(step) = self.steps.get_mut(&key) else { return false };
+        step.state = StepState::Waiting;
+        step.sent_at = None;
+        let server_id = step.server_id;
+        self.floor = self.epoch + 1;
+        effects.push(Effect::Void { server_id, floor: self.floor });
+        true
+    }
+
+    fn resume(&mut self, ctx: &Context, effects: &mut Vec<Effect>) -> bool {
+        if !self.is_paused() {
+            return false;
+        }
+        self.send(self.first_step(), Duration::ZERO, ctx, effects);
         true
     }
 

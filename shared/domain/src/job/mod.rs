@@ -92,6 +92,10 @@ pub enum Input {
     Cancel,
     /// A person asks to have it now: overtakes the backlog. Only while queued.
     Express,
+    /// A person asks not to begin it yet. Only while queued.
+    Pause,
+    /// A person asks to go on with what was paused.
+    Resume,
     /// A person asks to try again a job that failed, was cancelled or is stuck.
     Retry,
 }
@@ -227,6 +231,16 @@ impl Job {
         self.steps
             .get_mut(&step.key)
             .filter(|s| s.epoch == step.epoch && matches!(s.state, Sent | Running))
+    }
+
+    /// Whether it waits because somebody paused it.
+    pub fn is_paused(&self) -> bool {
+        let waits = |s: &Step| s.key == self.first_step() && s.state == crate::StepState::Waiting;
+        self.state == JobState::Queued && self.steps.values().any(waits)
+    }
+
+    const fn first_step(&self) -> StepKey {
+        StepKey { kind: self.kind.first_step(), seq: 0 }
     }
 
     /// Whether a worker that names this try should go on with it.

@@ -240,8 +240,9 @@ impl Job {
         if self.state != JobState::Queued {
             return Err(IllegalTransition { state: self.state, trigger: Trigger::Started });
         }
+        let paused = self.is_paused();
         let Some(step) = self.steps.get_mut(&EXPORT) else { return Ok(false) };
-        if step.lane == Lane::Express {
+        if step.lane == Lane::Express && !paused {
             return Ok(false);
         }
         step.lane = Lane::Express;

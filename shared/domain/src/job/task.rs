@@ -41,7 +41,7 @@ impl Job {
     }
 
     const fn task_step(&self) -> StepKey {
-        StepKey { kind: self.kind.first_step(), seq: 0 }
+        self.first_step()
     }
 
     fn enqueue_task(&mut self, lane: Lane, ctx: &Context, effects: &mut Vec<Effect>) {
@@ -58,12 +58,14 @@ impl Job {
         if !self.kind.follows_artist() || self.state.is_final() || self.target_id == home {
             return false;
         }
-        let key = self.task_step();
+        let (key, paused) = (self.task_step(), self.is_paused());
         let Some(step) = self.steps.get_mut(&key) else { return false };
         step.server_id = home;
         self.call_off(effects);
         (self.source_id, self.target_id) = (home, home);
-        self.send(key, Duration::ZERO, ctx, effects);
+        if !paused {
+            self.send(key, Duration::ZERO, ctx, effects);
+        }
         true
     }
 
@@ -142,8 +144,9 @@ impl Job {
             let trigger = Trigger::TaskStarted;
             return Err(IllegalTransition { state: self.state, trigger });
         }
-        let key = self.task_step();
-        let Some(step) = self.steps.get_mut(&key).filter(|s| s.lane != key.kind.lane()) else {
+        let (key, paused) = (self.task_step(), self.is_paused());
+        let urgent = key.kind.lane();
+        let Some(step) = self.steps.get_mut(&key).filter(|s| paused || s.lane != urgent) else {
             return Ok(false);
         };
         step.lane = key.kind.lane();

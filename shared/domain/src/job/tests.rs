@@ -30,6 +30,8 @@ enum Op {
     Rescue(usize),
     Cancel,
     Express,
+    Pause,
+    Resume,
     Retry,
     Jump,
 }
@@ -65,6 +67,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => n.prop_map(Op::Rescue),
         1 => Just(Op::Cancel),
         1 => Just(Op::Express),
+        1 => Just(Op::Pause),
+        1 => Just(Op::Resume),
         1 => Just(Op::Retry),
         1 => Just(Op::Jump),
     ]
@@ -351,6 +355,8 @@ impl World {
             }
             Op::Cancel => self.apply(&Input::Cancel),
             Op::Express => self.apply(&Input::Express),
+            Op::Pause => self.apply(&Input::Pause),
+            Op::Resume => self.apply(&Input::Resume),
             // A person who retries for ever is not what ends a move.
             Op::Retry if self.retries < 3 && self.home == self.job.source_id => {
                 self.retries += 1;
@@ -363,6 +369,7 @@ impl World {
 
     /// No more faults: everything is delivered, rescue finds what was lost.
     fn settle(&mut self) {
+        self.apply(&Input::Resume);
         for _ in 0..200 {
             if self.job.state.is_final() {
                 return;
@@ -456,6 +463,34 @@ fn express_voids_the_try_in_the_backlog() {
     assert!(!world.job.is_live(&waiting));
     let export = &world.job.steps[&StepKey { kind: StepKind::Export, seq: 0 }];
     assert_eq!((export.lane, export.epoch), (Lane::Express, 2));
+}
+
+#[test]
+fn a_paused_move_is_on_no_lane_until_it_is_resumed_or_wanted_now() {
+    let mut world = World::new();
+    let waiting = world.live()[0];
+    world.apply(&Input::Pause);
+    assert!(world.job.is_paused() && world.live().is_empty() && !world.job.is_live(&waiting));
+    world.apply(&Input::Resume);
+    let again = world.live()[0];
+    assert!(again.epoch > waiting.epoch && again.epoch >= world.job.floor);
+    world.apply(&Input::Pause);
+    world.apply(&Input::Express);
+    assert!(!world.job.is_paused());
+    world.apply(&Input::Started(world.live()[0]));
+    world.apply(&Input::Pause);
+    assert!(!world.job.is_paused(), "what has begun goes on");
+}
+
+#[test]
+fn a_dead_letter_is_sent_again_at_no_cost_unless_the_job_has_gone_on() {
+    let mut world = World::new();
+    let dead = world.live()[0];
+    world.apply(&Input::SendAgain(dead));
+    let again = world.live()[0];
+    assert_eq!((again.epoch, world.job.steps[&again.key].attempts), (dead.epoch + 1, 0));
+    let context = World::context(world.now);
+    assert!(world.job.apply(&Input::SendAgain(dead), &context).unwrap().ignored);
 }
 
 #[test]

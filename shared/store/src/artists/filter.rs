@@ -32,7 +32,7 @@ pub struct HomeTotals {
 }
 
 /// The LIKE pattern that finds a text anywhere in a lower-cased name.
-fn like_pattern(filter: &str) -> String {
+pub(crate) fn like_pattern(filter: &str) -> String {
     let mut out = String::with_capacity(filter.len() + 2);
     out.push('%');
     for c in filter.to_lowercase().chars() {

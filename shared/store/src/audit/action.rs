@@ -62,6 +62,10 @@ actions! {
     BatchCancel = "batch.cancel", "cancelled a batch";
     /// Try again what failed of a batch.
     BatchRetry = "batch.retry", "retried a batch";
+    /// Hold back what is queued of a batch.
+    BatchPause = "batch.pause", "paused a batch";
+    /// Go on with a batch that was held back.
+    BatchResume = "batch.resume", "resumed a batch";
     /// Cancel a job.
     JobCancel = "job.cancel", "cancelled a job";
     /// Try a job again.

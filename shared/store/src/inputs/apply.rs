@@ -211,6 +211,8 @@ impl Touched {
             Input::SendAgain(step) => ("sent_again", json!({ "step": step, "by": actor })),
             Input::Cancel => ("cancel_requested", json!({ "by": actor })),
             Input::Express => ("express_requested", json!({ "by": actor })),
+            Input::Pause => ("paused", json!({ "by": actor })),
+            Input::Resume => ("resumed", json!({ "by": actor })),
             Input::Retry => ("retry_requested", json!({ "by": actor })),
             Input::Follow(home) => ("followed", json!({ "home": home })),
             Input::Done { result: StepResult::Lofi { made, bytes, audio_ms, took_ms }, .. } => (
@@ -240,6 +242,11 @@ const fn step_of(input: &Input) -> Option<&StepRef> {
         | Input::Noticed { step, .. }
         | Input::Rescue(step)
         | Input::SendAgain(step) => Some(step),
-        Input::Cancel | Input::Express | Input::Retry | Input::Follow(_) => None,
+        Input::Cancel
+        | Input::Express
+        | Input::Pause
+        | Input::Resume
+        | Input::Retry
+        | Input::Follow(_) => None,
     }
 }

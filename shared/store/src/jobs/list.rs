@@ -1,6 +1,6 @@
 //! Lists of jobs, one key-set page at a time.
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, artists::like_pattern};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{FromRow, Postgres, QueryBuilder};
@@ -72,6 +72,9 @@ impl JobGroup {
     }
 }
 
+/// Artists that a name in a filter may mean at most.
+const ARTISTS_MAX: i64 = 5_000;
+
 /// Which jobs.
 #[derive(Debug, Clone, Default)]
 pub struct JobQuery {
@@ -83,6 +86,14 @@ pub struct JobQuery {
     pub kind: Option<String>,
     /// From or to this server.
     pub server_id: Option<ServerId>,
+    /// Of artists whose name has this in it, or of the one with this id.
+    pub artist: Option<String>,
+    /// Of batches that this person asked for, exactly.
+    pub requested_by: Option<String>,
+    /// Queued at this time or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Queued before this time.
+    pub until: Option<DateTime<Utc>>,
     /// After this row.
     pub after: Option<NewestCursor>,
     /// At most this many.
@@ -112,6 +123,8 @@ pub struct JobRow {
     pub artist_server_id: Uuid,
     /// Whether another job holds the artist.
     pub artist_held: bool,
+    /// Whether it is queued, but held back by somebody.
+    pub paused: bool,
     /// From where.
     pub source_server_id: Uuid,
     /// To where.
@@ -155,6 +168,8 @@ const COLUMNS: &str = "SELECT j.id, j.batch_id, j.kind, j.state, j.artist_id, \
      EXISTS (SELECT FROM steps s WHERE s.job_id = j.id AND s.kind = 'export' \
              AND s.lane = 'express') AS express, \
      EXISTS (SELECT FROM steps s WHERE s.job_id = j.id AND s.lane = 'lofi-bulk') AS bulk, \
+     (j.state = 'queued' AND EXISTS (SELECT FROM steps s WHERE s.job_id = j.id \
+             AND s.state = 'waiting')) AS paused, \
      j.song_id, (SELECT title FROM songs s WHERE s.id = j.song_id) AS song_title, \
      ARRAY(SELECT DISTINCT s.server_id FROM steps s WHERE s.job_id = j.id \
            AND s.state IN ('sent', 'running')) AS at_servers, \
@@ -168,33 +183,76 @@ const RANK: &str = "CASE j.state WHEN 'failed' THEN 1 WHEN 'stuck' THEN 1 WHEN '
      j.finished_at DESC NULLS LAST, j.started_at, j.id";
 
 fn push_states(sql: &mut QueryBuilder<Postgres>, states: &[JobState]) {
-    if !states.is_empty() {
+    // One alone comes out of the index in the order that is wanted.
+    if let [state] = states {
+        sql.push(" AND j.state = ").push_bind(state.as_str());
+    } else if !states.is_empty() {
         let states: Vec<String> = states.iter().map(|s| s.as_str().to_owned()).collect();
         sql.push(" AND j.state = ANY(").push_bind(states).push(")");
     }
 }
 
+/// The ids of one page of jobs.
+fn page_of(
+    sql: &mut QueryBuilder<Postgres>,
+    query: &JobQuery,
+    server: Option<(&'static str, ServerId)>,
+) {
+    sql.push("SELECT j.id FROM jobs j WHERE true");
+    if let Some(batch) = query.batch_id {
+        sql.push(" AND j.batch_id = ").push_bind(batch.0);
+    }
+    push_states(sql, &query.states);
+    if let Some(kind) = &query.kind {
+        sql.push(" AND j.kind = ").push_bind(kind.clone());
+    }
+    if let Some((column, server)) = server {
+        sql.push(" AND j.").push(column).push(" = ").push_bind(server.0);
+    }
+    if let Some(artist) = &query.artist {
+        if let Ok(id) = artist.parse::<Uuid>() {
+            sql.push(" AND j.artist_id = ").push_bind(id);
+        } else {
+            sql.push(" AND j.artist_id = ANY(ARRAY(SELECT a.id FROM artists a WHERE ");
+            sql.push("lower(a.name) LIKE ").push_bind(like_pattern(artist));
+            sql.push(" LIMIT ").push_bind(ARTISTS_MAX).push("))");
+        }
+    }
+    if let Some(person) = &query.requested_by {
+        sql.push(" AND j.batch_id IN (SELECT b.id FROM batches b WHERE b.requested_by = ");
+        sql.push_bind(person.clone()).push(")");
+    }
+    if let Some(since) = query.since {
+        sql.push(" AND j.created_at >= ").push_bind(since);
+    }
+    if let Some(until) = query.until {
+        sql.push(" AND j.created_at < ").push_bind(until);
+    }
+    if let Some(after) = query.after {
+        sql.push(" AND (j.created_at, j.id) < (").push_bind(after.created_at);
+        sql.push(", ").push_bind(after.id).push(")");
+    }
+    sql.push(" ORDER BY j.created_at DESC, j.id DESC LIMIT ").push_bind(i64::from(query.limit));
+}
+
 impl Store {
     /// Jobs, the newest first.
     pub async fn jobs(&self, query: &JobQuery) -> Result<Vec<JobRow>, StoreError> {
+        // The page is chosen on the narrow rows, and only then joined.
         let mut sql = QueryBuilder::new(COLUMNS);
-        sql.push(" WHERE true");
-        if let Some(batch) = query.batch_id {
-            sql.push(" AND j.batch_id = ").push_bind(batch.0);
+        sql.push(" WHERE j.id = ANY(ARRAY(");
+        match query.server_id {
+            None => page_of(&mut sql, query, None),
+            // Each half by its own index; what goes from and to the same server is in both.
+            Some(server) => {
+                sql.push("SELECT id FROM ((");
+                page_of(&mut sql, query, Some(("source_server_id", server)));
+                sql.push(") UNION (");
+                page_of(&mut sql, query, Some(("target_server_id", server)));
+                sql.push(")) both_ways");
+            }
         }
-        push_states(&mut sql, &query.states);
-        if let Some(kind) = &query.kind {
-            sql.push(" AND j.kind = ").push_bind(kind.clone());
-        }
-        if let Some(server) = query.server_id {
-            sql.push(" AND (j.source_server_id = ").push_bind(server.0);
-            sql.push(" OR j.target_server_id = ").push_bind(server.0).push(")");
-        }
-        if let Some(after) = query.after {
-            sql.push(" AND (j.created_at, j.id) < (").push_bind(after.created_at);
-            sql.push(", ").push_bind(after.id).push(")");
-        }
-        sql.push(" ORDER BY j.created_at DESC, j.id DESC LIMIT ");
+        sql.push(")) ORDER BY j.created_at DESC, j.id DESC LIMIT ");
         sql.push_bind(i64::from(query.limit));
         Ok(sql.build_query_as().persistent(false).fetch_all(self.pool()).await?)
     }

@@ -14,9 +14,10 @@ use uuid::Uuid;
 pub struct BatchView {
     /// The batch.
     pub id: Uuid,
-    /// `move`.
+    /// `move` or `lofi`.
     pub kind: String,
-    /// `running` until the last job has ended, then `finished`.
+    /// `running` until the last job has ended, then `finished`; `paused` while its queued jobs are
+    /// held back.
     pub state: &'static str,
     /// Where its artists go.
     pub target_server_id: Option<Uuid>,
@@ -53,6 +54,10 @@ pub struct BatchView {
     pub started_at: Option<DateTime<Utc>>,
     /// When its last job ended.
     pub finished_at: Option<DateTime<Utc>>,
+    /// Since when its queued jobs are held back.
+    pub paused_at: Option<DateTime<Utc>>,
+    /// Who holds them back.
+    pub paused_by: Option<String>,
 }
 
 impl BatchView {
@@ -90,7 +95,11 @@ impl BatchView {
         let mut view = Self {
             id: row.id,
             kind: row.kind,
-            state: if row.finished_at.is_some() { "finished" } else { "running" },
+            state: match (row.finished_at, row.paused_at) {
+                (Some(_), _) => "finished",
+                (None, Some(_)) => "paused",
+                (None, None) => "running",
+            },
             target_server_id: row.target_server_id,
             requested_by: row.requested_by,
             reason: row.reason,
@@ -108,6 +117,8 @@ impl BatchView {
             created_at: row.created_at,
             started_at: progress.and_then(|p| p.started_at),
             finished_at: row.finished_at,
+            paused_at: row.paused_at,
+            paused_by: row.paused_by,
         };
         if view.finished_at.is_none() {
             view.estimate = feed.note(view.id, &view.progress());

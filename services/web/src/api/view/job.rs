@@ -45,6 +45,8 @@ pub struct JobView {
     /// one of them is `offline`, `never` seen or `quarantined`, the job waits for it, and goes on
     /// by itself when it returns.
     pub at_servers: Vec<Uuid>,
+    /// Whether it is queued, but held back: its batch is paused. It can be expedited all the same.
+    pub paused: bool,
     /// Somebody asked to stop it.
     pub cancel_requested: bool,
     /// Where the artist lives now.
@@ -95,6 +97,7 @@ impl From<JobRow> for JobView {
             song_id: row.song_id,
             song_title: row.song_title,
             at_servers: row.at_servers,
+            paused: row.paused,
             cancel_requested: row.cancel_requested,
             files_total: row.files_total,
             bytes_staged: row.bytes_staged,

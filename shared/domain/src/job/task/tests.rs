@@ -33,6 +33,8 @@ enum Op {
     Snooze,
     Follow(bool),
     Express,
+    Pause,
+    Resume,
     Rescue,
     Cancel,
     Retry,
@@ -48,6 +50,8 @@ fn op() -> impl Strategy<Value = Op> {
         Just(Op::Snooze),
         any::<bool>().prop_map(Op::Follow),
         Just(Op::Express),
+        Just(Op::Pause),
+        Just(Op::Resume),
         Just(Op::Rescue),
         Just(Op::Cancel),
         Just(Op::Retry),
@@ -144,6 +148,8 @@ proptest! {
                 Op::Snooze => Input::Snoozed { step, after_s: 5 },
                 Op::Follow(back) => Input::Follow(homes[usize::from(back)]),
                 Op::Express => Input::Express,
+                Op::Pause => Input::Pause,
+                Op::Resume => Input::Resume,
                 Op::Rescue => Input::Rescue(step),
                 Op::Cancel => Input::Cancel,
                 Op::Retry => Input::Retry,
@@ -160,7 +166,7 @@ proptest! {
             } else {
                 prop_assert_eq!(job.state, before);
             }
-            prop_assert_eq!(job.is_at_work(), !job.state.is_final());
+            prop_assert_eq!(job.is_at_work() || job.is_paused(), !job.state.is_final());
             prop_assert_eq!(job.steps[&job.task_step()].server_id, job.target_id);
             prop_assert!(lofi || job.target_id == homes[1], "only a song's job follows");
             prop_assert_eq!(job.state == JobState::Failed, job.error.is_some() && job.state.is_final());
