@@ -169,13 +169,6 @@ impl Board {
         lots.sort_unstable_by_key(|l| l.artist);
         lots
     }
-
-    /// Prices per move, in bytes, that the greedy search tries: from "bytes only" to "moves only".
-    pub fn prices_bytes(&self) -> [f64; 5] {
-        let sum: f64 = self.lots.iter().map(|l| l.bytes as f64).sum();
-        let mean = sum / self.lots.len().max(1) as f64;
-        [0.0, mean / 8.0, mean, mean * 8.0, mean * 1_000.0]
-    }
 }
 
 /// The servers by id.

@@ -3,6 +3,8 @@
 use super::board::Board;
 use super::state::State;
 
+/// Moves of a plan that are looked at for an exchange: the largest so many.
+const EXCHANGED_MAX: usize = 400;
 /// Rounds of all exchanges, at most; each ends early when nothing betters the plan.
 const ROUNDS_MAX: usize = 8;
 
@@ -32,6 +34,7 @@ fn moved(board: &Board, state: &State) -> Vec<usize> {
     let mut moved: Vec<usize> =
         (0..board.lots.len()).filter(|n| state.is_moved(board, *n)).collect();
     moved.sort_unstable_by_key(|n| (std::cmp::Reverse(board.lots[*n].bytes), *n));
+    moved.truncate(EXCHANGED_MAX);
     moved
 }
 
@@ -74,6 +77,9 @@ fn retarget(board: &Board, state: &mut State) -> bool {
 fn add(board: &Board, state: &mut State) -> bool {
     let mut better = false;
     for lot in 0..board.lots.len() {
+        if state.moves >= board.moves_max {
+            break;
+        }
         for to in 0..board.seats.len() {
             let fresh = !state.is_moved(board, lot) && state.moves < board.moves_max;
             if fresh && to != board.lots[lot].home && may_help(board, state, lot, to) {
@@ -87,17 +93,21 @@ fn add(board: &Board, state: &mut State) -> bool {
 /// A look at the two servers only, so that most of what cannot help costs little.
 fn may_help(board: &Board, state: &State, lot: usize, to: usize) -> bool {
     let (from, plays) = (state.at[lot], board.lots[lot].plays);
-    to == board.lots[lot].home
-        || nearer(board, state, (from, state.plays[from] - plays), (to, state.plays[to] + plays))
+    let cheaper = to == board.lots[lot].home;
+    let (a, b) = ((from, state.plays[from] - plays), (to, state.plays[to] + plays));
+    nearer(board, state, a, b, cheaper)
 }
 
-/// Whether two servers with so many plays are together no further off than now.
-fn nearer(board: &Board, state: &State, a: (usize, u64), b: (usize, u64)) -> bool {
+/// Whether two servers with so many plays are less far off than now; or, for a cheaper plan, as
+/// far.
+fn nearer(board: &Board, state: &State, a: (usize, u64), b: (usize, u64), cheaper: bool) -> bool {
     let off = |(n, plays): (usize, u64)| board.seats[n].off(plays);
     let now = [off((a.0, state.plays[a.0])), off((b.0, state.plays[b.0]))];
     let then = [off(a), off(b)];
     let squares = |o: [u64; 2]| o.iter().map(|o| u128::from(*o) * u128::from(*o)).sum::<u128>();
-    then[0].max(then[1]) < now[0].max(now[1]) || squares(then) <= squares(now)
+    then[0].max(then[1]) < now[0].max(now[1])
+        || squares(then) < squares(now)
+        || (cheaper && squares(then) == squares(now))
 }
 
 /// For each moved lot, one of the same home instead that is cheaper or fits better.
@@ -116,7 +126,7 @@ fn replace(board: &Board, state: &mut State, by_size: &[Vec<usize>]) -> bool {
             }
             let home_plays = state.plays[lot.home] + lot.plays - other.plays;
             let to_plays = state.plays[to] - lot.plays + other.plays;
-            if nearer(board, state, (lot.home, home_plays), (to, to_plays))
+            if nearer(board, state, (lot.home, home_plays), (to, to_plays), other.bytes < lot.bytes)
                 && attempt(board, state, &[(old, lot.home), (new, to)])
             {
                 better = true;
@@ -140,7 +150,7 @@ fn swap_targets(board: &Board, state: &mut State) -> bool {
             }
             let a_plays = state.plays[to_a] - one.plays + other.plays;
             let b_plays = state.plays[to_b] - other.plays + one.plays;
-            if nearer(board, state, (to_a, a_plays), (to_b, b_plays)) {
+            if nearer(board, state, (to_a, a_plays), (to_b, b_plays), false) {
                 better |= attempt(board, state, &[(a, one.home), (b, to_a), (a, to_b)]);
             }
         }

@@ -45,20 +45,29 @@ pub fn suggest_moves(
     Ok(outcome::tell(&board, &state))
 }
 
+/// How many of the greedy plans are bettered by exchanges: the best ones.
+const BETTERED: usize = 2;
+
 /// The assignment with the best score that the searches find.
 fn solve(board: &Board) -> State {
-    let mut best = State::new(board);
-    if best.score(board).is_reached() || board.moves_max == 0 || board.lots.is_empty() {
-        return best;
+    let start = State::new(board);
+    if start.score(board).is_reached() || board.moves_max == 0 || board.lots.is_empty() {
+        return start;
     }
-    for price_bytes in board.prices_bytes() {
-        let mut state = State::new(board);
-        greedy::fill(board, &mut state, price_bytes);
-        improve::improve(board, &mut state);
-        if state.score(board) < best.score(board) {
-            best = state;
-        }
+    let mut plans = greedy::plans(board);
+    plans.sort_by_key(|s| s.score(board));
+    plans.truncate(BETTERED);
+    for plan in &mut plans {
+        improve::improve(board, plan);
     }
+    // Should no plan better the cluster as it is.
+    plans.push(start);
+    let mut best = plans.swap_remove(place_of_best(board, &plans));
     exact::refine(board, &mut best);
     best
+}
+
+fn place_of_best(board: &Board, plans: &[State]) -> usize {
+    (1..plans.len())
+        .fold(0, |best, n| if plans[n].score(board) < plans[best].score(board) { n } else { best })
 }
