@@ -1,79 +1,134 @@
 //! Branch and bound over some of the artists, the others left where they are. With all of a small
 //! cluster it proves the best plan; with a few of a large one it is a thorough exchange.
 
-use super::board::Board;
+use super::board::{Board, Lot};
 use super::state::{Score, State};
 use std::cmp::Reverse;
 
 /// Artists up to which the whole cluster is searched.
-const WHOLE_MAX: usize = 24;
+const WHOLE_MAX: usize = 40;
 /// Steps of that search, after which the best so far stands.
-const WHOLE_STEPS: usize = 300_000;
-/// Artists of a window: moved ones, and ones that stay, of each of its servers.
+const WHOLE_STEPS: usize = 100_000;
+/// Artists of a window that are moved so far, and that stay.
 const WINDOW_MOVED: usize = 5;
-const WINDOW_STAYING: usize = 6;
+const WINDOW_STAYING: usize = 7;
+/// Of those that stay, how many of the most promising of each server a window is drawn from.
+const STAYING_DRAWN: usize = 24;
+/// Servers of a window.
+const WINDOW_SEATS: usize = 4;
 /// Steps of one window's search.
-const WINDOW_STEPS: usize = 4_000;
-/// Windows of one round, and rounds.
-const WINDOWS_MAX: usize = 60;
-const ROUNDS_MAX: usize = 3;
+const WINDOW_STEPS: usize = 2_000;
+/// Windows.
+const WINDOWS: usize = 120;
+/// Servers whose surplus the bound on bytes counts one by one.
+const SEATS_COUNTED: usize = 32;
 
 /// Betters a plan as far as the steps go.
 pub(super) fn refine(board: &Board, state: &mut State) {
-    let all: Vec<usize> = (0..board.seats.len()).collect();
     if board.lots.len() <= WHOLE_MAX {
-        search(board, state, &(0..board.lots.len()).collect::<Vec<_>>(), &all, WHOLE_STEPS);
-        return;
-    }
-    for round in 0..ROUNDS_MAX {
-        let mut better = false;
-        for (home, to) in routes(board, state) {
-            let free = window(board, state, home, to, round);
-            better |= search(board, state, &free, &[home, to], WINDOW_STEPS);
-        }
-        if !better {
+        let all: Vec<usize> = (0..board.seats.len()).collect();
+        let lots: Vec<usize> = (0..board.lots.len()).collect();
+        if search(board, state, &lots, &all, WHOLE_STEPS).proven {
             return;
         }
     }
-}
-
-/// From where to where the plan moves, most bytes first.
-fn routes(board: &Board, state: &State) -> Vec<(usize, usize)> {
-    let seats = board.seats.len();
-    let mut bytes = vec![0_u64; seats * seats];
-    for (lot, at) in board.lots.iter().zip(&state.at) {
-        if lot.home != *at {
-            bytes[lot.home * seats + at] += lot.bytes.max(1);
+    let mut draw = Draw(board.lots.len() as u64);
+    let mut pools = Pools::new(board, state);
+    for _ in 0..WINDOWS {
+        let (free, seats) = pools.window(board, state, &mut draw);
+        if search(board, state, &free, &seats, WINDOW_STEPS).better {
+            pools = Pools::new(board, state);
         }
     }
-    let mut routes: Vec<usize> = (0..bytes.len()).filter(|r| bytes[*r] > 0).collect();
-    routes.sort_unstable_by_key(|r| (Reverse(bytes[*r]), *r));
-    routes.truncate(WINDOWS_MAX);
-    routes.into_iter().map(|r| (r / seats, r % seats)).collect()
 }
 
-/// A few artists of one route: the largest that are moved, and of those that stay the ones with the
-/// most plays per byte; each round looks a little further down.
-fn window(board: &Board, state: &State, home: usize, to: usize, round: usize) -> Vec<usize> {
-    let mut moved: Vec<usize> = Vec::new();
-    let mut staying: Vec<usize> = Vec::new();
-    for (n, lot) in board.lots.iter().enumerate() {
-        if lot.home == home && state.at[n] == to {
-            moved.push(n);
-        } else if lot.home == home && state.at[n] == home {
-            staying.push(n);
-        }
+/// Numbers that look random and are always the same: a plan must not differ from run to run.
+struct Draw(u64);
+
+impl Draw {
+    /// From 0 to below `end`, which is above 0.
+    fn below(&mut self, end: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) % end as u64) as usize
     }
-    moved.sort_unstable_by_key(|n| (Reverse(board.lots[*n].bytes), *n));
-    let worth = |n: &usize| board.lots[*n].worth(0.0);
-    staying.sort_unstable_by(|a, b| worth(b).total_cmp(&worth(a)).then(a.cmp(b)));
-    let moved = moved.into_iter().skip(round * WINDOW_MOVED).take(WINDOW_MOVED);
-    moved.chain(staying.into_iter().skip(round * WINDOW_STAYING).take(WINDOW_STAYING)).collect()
+
+    /// Takes a few out, without order.
+    fn some(&mut self, from: &mut Vec<usize>, count: usize) -> Vec<usize> {
+        let count = count.min(from.len());
+        (0..count).map(|_| from.swap_remove(self.below(from.len()))).collect()
+    }
 }
 
-/// Looks for a better place for the free lots, each at home or on one of the servers. True when it
-/// found one.
-fn search(board: &Board, state: &mut State, free: &[usize], to: &[usize], steps: usize) -> bool {
+/// What windows are drawn from.
+struct Pools {
+    moved: Vec<usize>,
+    /// By seat: those at home with the most plays per byte.
+    staying: Vec<Vec<usize>>,
+}
+
+impl Pools {
+    fn new(board: &Board, state: &State) -> Self {
+        let mut moved = Vec::new();
+        let mut staying = vec![Vec::new(); board.seats.len()];
+        for (n, lot) in board.lots.iter().enumerate() {
+            if state.is_moved(board, n) {
+                moved.push(n);
+            } else {
+                staying[lot.home].push(n);
+            }
+        }
+        let worth = |n: &usize| board.lots[*n].worth(0.0);
+        let order = |a: &usize, b: &usize| worth(b).total_cmp(&worth(a)).then(a.cmp(b));
+        for lots in &mut staying {
+            if lots.len() > STAYING_DRAWN {
+                lots.select_nth_unstable_by(STAYING_DRAWN, order);
+                lots.truncate(STAYING_DRAWN);
+            }
+            lots.sort_unstable_by(order);
+        }
+        Self { moved, staying }
+    }
+
+    /// A few artists and the servers between which they may be exchanged.
+    fn window(
+        &mut self,
+        board: &Board,
+        state: &State,
+        draw: &mut Draw,
+    ) -> (Vec<usize>, Vec<usize>) {
+        let mut seats = vec![draw.below(board.seats.len())];
+        if !self.moved.is_empty() {
+            let lot = self.moved[draw.below(self.moved.len())];
+            seats = vec![board.lots[lot].home, state.at[lot]];
+        }
+        while seats.len() < WINDOW_SEATS.min(board.seats.len()) {
+            let seat = draw.below(board.seats.len());
+            if !seats.contains(&seat) {
+                seats.push(seat);
+            }
+        }
+        let within =
+            |n: &usize| seats.contains(&board.lots[*n].home) && seats.contains(&state.at[*n]);
+        let mut moved: Vec<usize> = self.moved.iter().copied().filter(within).collect();
+        let mut staying: Vec<usize> =
+            seats.iter().flat_map(|seat| self.staying[*seat].iter().copied()).collect();
+        let mut free = draw.some(&mut moved, WINDOW_MOVED);
+        free.extend(draw.some(&mut staying, WINDOW_STAYING));
+        (free, seats)
+    }
+}
+
+/// What came of a search.
+struct Outcome {
+    /// The state is better now.
+    better: bool,
+    /// Nothing is better, as far as the free lots go: the steps sufficed to tell.
+    proven: bool,
+}
+
+/// Looks for a better place for the free lots, each at home or on one of the servers.
+fn search(board: &Board, state: &mut State, free: &[usize], to: &[usize], steps: usize) -> Outcome {
     let mut order = free.to_vec();
     order.sort_unstable_by_key(|n| (Reverse(board.lots[*n].plays), *n));
     let mut open = state.clone();
@@ -82,15 +137,16 @@ fn search(board: &Board, state: &mut State, free: &[usize], to: &[usize], steps:
     }
     let mut search = Search::new(board, &order, to, state.score(board), steps);
     search.visit(0, &mut open);
-    let Some(found) = search.found else { return false };
+    let proven = search.steps_left > 0;
+    let Some(found) = search.found else { return Outcome { better: false, proven } };
     // Home first: what leaves a server makes the room that another needs.
-    for (&lot, _) in order.iter().zip(&found) {
+    for &lot in &order {
         state.put(board, lot, board.lots[lot].home);
     }
     for (&lot, &to) in order.iter().zip(&found) {
         state.put(board, lot, to);
     }
-    true
+    Outcome { better: true, proven }
 }
 
 /// What the lots that are not decided yet can still do.
@@ -100,8 +156,8 @@ struct Ahead {
     leave: Vec<u64>,
     /// By seat: plays that can arrive.
     arrive: Vec<u64>,
-    /// Bytes per play of the cheapest.
-    bytes_per_play: f64,
+    /// Themselves, fewest bytes per play first.
+    cheapest: Vec<usize>,
 }
 
 struct Search<'a> {
@@ -125,7 +181,7 @@ impl<'a> Search<'a> {
         steps_left: usize,
     ) -> Self {
         let none = vec![0; board.seats.len()];
-        let mut now = Ahead { leave: none.clone(), arrive: none, bytes_per_play: f64::INFINITY };
+        let mut now = Ahead { leave: none.clone(), arrive: none, cheapest: Vec::new() };
         let mut ahead = vec![now.clone()];
         for &n in order.iter().rev() {
             let lot = board.lots[n];
@@ -133,7 +189,8 @@ impl<'a> Search<'a> {
             for &to in to.iter().filter(|to| **to != lot.home && board.seats[**to].takes()) {
                 now.arrive[to] += lot.plays;
             }
-            now.bytes_per_play = now.bytes_per_play.min(lot.bytes as f64 / lot.plays as f64);
+            let place = now.cheapest.partition_point(|m| rate(&board.lots[*m]) <= rate(&lot));
+            now.cheapest.insert(place, n);
             ahead.push(now.clone());
         }
         ahead.reverse();
@@ -187,18 +244,41 @@ impl<'a> Search<'a> {
             over = over.saturating_add(plays.saturating_sub(seat.plays_max));
             under = under.saturating_add(seat.plays_min.saturating_sub(plays));
         }
-        let need = over.max(under);
-        let reached = self.best.is_reached();
-        // Whatever is still to be mended must travel, at the cheapest rate there is.
-        let (bytes, moves) = if reached && need > 0 {
-            let least = need as f64 * ahead.bytes_per_play * (1.0 - 1e-9);
-            (state.bytes.saturating_add(least as u64), state.moves + 1)
-        } else {
-            (state.bytes, state.moves)
-        };
-        let bound = Score { off_max, off_squares, bytes, moves };
+        let mut bound = Score { off_max, off_squares, bytes: state.bytes, moves: state.moves };
+        if self.best.is_reached() && bound < self.best && over.max(under) > 0 {
+            let least = self.bytes_least(ahead, state, under.saturating_sub(over));
+            bound.bytes = bound.bytes.saturating_add(least);
+            bound.moves += 1;
+        }
         bound >= self.best
     }
+
+    /// Fewest bytes that must still travel to mend everything, were artists divisible: what each
+    /// server has too much, at its own cheapest rates, and what is lacking beyond that, at any.
+    fn bytes_least(&self, ahead: &Ahead, state: &State, lacking: u64) -> u64 {
+        let (mut bytes, mut lacking) = (0.0, lacking);
+        let mut over: [u64; SEATS_COUNTED] = [0; SEATS_COUNTED];
+        for ((over, seat), plays) in over.iter_mut().zip(&self.board.seats).zip(&state.plays) {
+            *over = plays.saturating_sub(seat.plays_max);
+        }
+        for n in &ahead.cheapest {
+            let lot = &self.board.lots[*n];
+            // A server beyond those counted is taken to have nothing too much: a lower bound still.
+            let relieved = over.get(lot.home).map_or(0, |over| lot.plays.min(*over));
+            if let Some(over) = over.get_mut(lot.home) {
+                *over -= relieved;
+            }
+            let filled = lacking.min(lot.plays - relieved);
+            lacking -= filled;
+            bytes += (relieved + filled) as f64 * rate(lot);
+        }
+        (bytes * (1.0 - 1e-9)) as u64
+    }
+}
+
+/// Bytes per play.
+fn rate(lot: &Lot) -> f64 {
+    lot.bytes as f64 / lot.plays as f64
 }
 
 /// A server that can come to stand right beside its share counts as on it: where the share lies
