@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 /// Artists up to which the whole cluster is searched.
 const WHOLE_MAX: usize = 40;
 /// Steps of that search, after which the best so far stands.
-const WHOLE_STEPS: usize = 100_000;
+const WHOLE_STEPS: usize = 60_000;
 /// Artists of a window that are moved so far, and that stay.
 const WINDOW_MOVED: usize = 5;
 const WINDOW_STAYING: usize = 7;
@@ -18,8 +18,9 @@ const STAYING_DRAWN: usize = 24;
 const WINDOW_SEATS: usize = 4;
 /// Steps of one window's search.
 const WINDOW_STEPS: usize = 2_000;
-/// Windows.
+/// Windows, and the steps of all of them.
 const WINDOWS: usize = 120;
+const WINDOWS_STEPS: usize = 100_000;
 /// Servers whose surplus the bound on bytes counts one by one.
 const SEATS_COUNTED: usize = 32;
 
@@ -34,10 +35,16 @@ pub(super) fn refine(board: &Board, state: &mut State) {
     }
     let mut draw = Draw(board.lots.len() as u64);
     let mut pools = Pools::new(board, state);
+    let mut steps_left = WINDOWS_STEPS;
     for _ in 0..WINDOWS {
         let (free, seats) = pools.window(board, state, &mut draw);
-        if search(board, state, &free, &seats, WINDOW_STEPS).better {
+        let outcome = search(board, state, &free, &seats, WINDOW_STEPS.min(steps_left));
+        if outcome.better {
             pools = Pools::new(board, state);
+        }
+        steps_left -= outcome.steps;
+        if steps_left == 0 {
+            return;
         }
     }
 }
@@ -125,6 +132,8 @@ struct Outcome {
     better: bool,
     /// Nothing is better, as far as the free lots go: the steps sufficed to tell.
     proven: bool,
+    /// That it took.
+    steps: usize,
 }
 
 /// Looks for a better place for the free lots, each at home or on one of the servers.
@@ -137,8 +146,12 @@ fn search(board: &Board, state: &mut State, free: &[usize], to: &[usize], steps:
     }
     let mut search = Search::new(board, &order, to, state.score(board), steps);
     search.visit(0, &mut open);
-    let proven = search.steps_left > 0;
-    let Some(found) = search.found else { return Outcome { better: false, proven } };
+    let outcome = Outcome {
+        better: search.found.is_some(),
+        proven: search.steps_left > 0,
+        steps: steps - search.steps_left,
+    };
+    let Some(found) = search.found else { return outcome };
     // Home first: what leaves a server makes the room that another needs.
     for &lot in &order {
         state.put(board, lot, board.lots[lot].home);
@@ -146,7 +159,7 @@ fn search(board: &Board, state: &mut State, free: &[usize], to: &[usize], steps:
     for (&lot, &to) in order.iter().zip(&found) {
         state.put(board, lot, to);
     }
-    Outcome { better: true, proven }
+    outcome
 }
 
 /// What the lots that are not decided yet can still do.

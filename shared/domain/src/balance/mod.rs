@@ -7,8 +7,8 @@
 //! give is part of the plays to share out, while the server itself is due none.
 //!
 //! How it searches: a greedy plan by plays per byte, several times with a different price per move
-//! ([`greedy`]), bettered by exchanges ([`improve`]), then by an exact search: over the whole
-//! cluster when it is small, over windows of a few artists when it is large ([`exact`]).
+//! (`greedy`), bettered by exchanges (`improve`), then by an exact search: over the whole
+//! cluster when it is small, over many windows of a few artists when it is not (`exact`).
 
 mod board;
 mod exact;
