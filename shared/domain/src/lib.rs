@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod backoff;
+pub mod balance;
 pub mod error;
 pub mod ids;
 pub mod job;
@@ -18,6 +19,10 @@ pub mod step;
 
 pub use admission::{Candidate, Refusal, TargetRoom, admit};
 pub use backoff::Backoff;
+pub use balance::{
+    BalanceArtist, BalanceFault, BalanceGoal, BalanceServer, MoveCause, MoveReason, Plan,
+    PlannedMove, Role, ServerLoad, Shortfall, ShortfallReason, suggest_moves,
+};
 pub use error::{ErrorClass, JobError, full_stop};
 pub use ids::{ArtistId, BatchId, Epoch, JobId, SLUG_BYTES_MAX, ServerId, Slug, SlugError};
 pub use job::{Effect, Input, Job, JobKind, Totals, UnknownKind};
