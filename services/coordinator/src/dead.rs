@@ -42,7 +42,7 @@ impl Coordinator {
         let new = describe(&letter, &self.public_keys(), Utc::now());
         let mut patience = Patience::new("dead_letter");
         loop {
-            match self.store.keep_dead_letter(&new).await {
+            match self.store.keep_dead_letter(&new, letter.redelivered).await {
                 Ok(true) => {
                     metrics::counter!("tourbus_dead_letters_total", "reason" => new.reason.clone(),
                         "fault" => new.fault)

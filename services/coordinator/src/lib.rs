@@ -21,6 +21,7 @@ mod keyring;
 mod keys;
 mod patience;
 mod relay;
+mod reports;
 mod rescue;
 mod sweep;
 
@@ -112,6 +113,8 @@ impl Coordinator {
         tasks.spawn(async move { this.keep_dead_letters().await });
         let this = Arc::clone(self);
         tasks.spawn(async move { this.read_dead_letters().await });
+        let this = Arc::clone(self);
+        tasks.spawn(async move { this.write_reports().await });
         let this = Arc::clone(self);
         tasks.spawn(async move { this.rescue().await });
         let this = Arc::clone(self);

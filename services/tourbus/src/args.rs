@@ -62,6 +62,8 @@ pub enum Command {
     Keys(Keys),
     /// Take over an existing community's artists, on the server where their files are
     Adopt(Adopt),
+    /// Check the report of a move: whether the master has signed it, and what it says
+    VerifyReport(VerifyReport),
     /// Make the small version of one song; needs no cluster
     Lofi(Lofi),
     /// Look at the song on standard input, and say in JSON what it is; as the media service does
@@ -109,6 +111,19 @@ pub struct Lofi {
     /// classic (32 kbit/s mono), standard (64 kbit/s), preview (60 s), or a JSON file
     #[arg(long, value_name = "P", default_value = "standard")]
     pub profile: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct VerifyReport {
+    /// The report, as downloaded from the job's page; `-` for standard input
+    #[arg(value_name = "FILE")]
+    pub report: PathBuf,
+    /// The master's public key, in hex, as `tourbus keys list` prints it
+    #[arg(long, value_name = "HEX")]
+    pub key: Option<String>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -11,6 +11,7 @@ mod keys;
 mod lofi;
 mod operate;
 mod people;
+mod report;
 mod serve;
 mod signals;
 
@@ -36,6 +37,7 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
         Command::Convert(options) => convert::run(&options),
         // By hand: one song, no cluster.
         Command::Lofi(options) => lofi::run(&options),
+        Command::VerifyReport(options) => report::run(&options),
         Command::Adopt(options) => wait(adopt::run(options)),
         Command::Up(options) => wait(operate::up(options)),
         Command::Migrate(file) => wait(operate::migrate(&file.config)),

@@ -33,6 +33,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "icon.svg" => "image/svg+xml",
         "move.js" => JS,
         "selection.js" => JS,
+        "balance.js" => JS,
         "batch.js" => JS,
         "checks.js" => JS,
         "refresh.js" => JS,

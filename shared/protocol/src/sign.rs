@@ -89,6 +89,11 @@ impl Signer {
         hex::encode(self.key.verifying_key().as_bytes())
     }
 
+    /// Signs bytes of another kind than orders, which `domain` tells apart: base64.
+    pub(crate) fn sign_bytes(&self, domain: &[u8], bytes: &[u8]) -> String {
+        STANDARD.encode(self.key.sign(&[domain, bytes].concat()).to_bytes())
+    }
+
     /// Signs an order. The bytes are the message's body.
     pub fn sign(&self, work: &Work) -> Result<Vec<u8>, serde_json::Error> {
         let work = serde_json::to_string(work)?;
@@ -102,6 +107,31 @@ impl Signer {
     }
 }
 
+/// Checks what [`Signer::sign_bytes`] made, by this public key (hex).
+pub(crate) fn verify_bytes(
+    domain: &[u8],
+    bytes: &[u8],
+    signature: &str,
+    public_key_hex: &str,
+) -> Result<(), Refused> {
+    let key = public_key(public_key_hex)?;
+    let signature = STANDARD
+        .decode(signature)
+        .ok()
+        .and_then(|bytes| Signature::from_slice(&bytes).ok())
+        .ok_or(Refused::BadSignature)?;
+    let signed = [domain, bytes].concat();
+    key.verify_strict(&signed, &signature).map_err(|_| Refused::BadSignature)
+}
+
+fn public_key(text: &str) -> Result<VerifyingKey, Refused> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text, &mut bytes)
+        .ok()
+        .and_then(|()| VerifyingKey::from_bytes(&bytes).ok())
+        .ok_or_else(|| Refused::Malformed(format!("{text:?} is no Ed25519 public key")))
+}
+
 /// A server's side: the master's public keys that it trusts, and who it is.
 #[derive(Debug, Clone)]
 pub struct Verifier {
@@ -112,14 +142,7 @@ pub struct Verifier {
 impl Verifier {
     /// Trusts these public keys (hex), for messages to this server.
     pub fn new(server: Slug, public_keys_hex: &[String]) -> Result<Self, Refused> {
-        let parse = |text: &String| {
-            let mut bytes = [0; 32];
-            hex::decode_to_slice(text, &mut bytes)
-                .ok()
-                .and_then(|()| VerifyingKey::from_bytes(&bytes).ok())
-                .ok_or_else(|| Refused::Malformed(format!("{text:?} is no Ed25519 public key")))
-        };
-        let keys = public_keys_hex.iter().map(parse).collect::<Result<_, _>>()?;
+        let keys = public_keys_hex.iter().map(|k| public_key(k)).collect::<Result<_, _>>()?;
         Ok(Self { server, keys })
     }
 

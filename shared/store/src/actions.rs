@@ -74,9 +74,10 @@ impl Store {
         pause: bool,
         by: &By,
     ) -> Result<u64, StoreError> {
-        let (input, action) = match pause {
-            true => (Input::Pause, Action::BatchPause),
-            false => (Input::Resume, Action::BatchResume),
+        let (input, action) = if pause {
+            (Input::Pause, Action::BatchPause)
+        } else {
+            (Input::Resume, Action::BatchResume)
         };
         sqlx::query(
             "UPDATE batches SET paused_at = CASE WHEN $2 THEN coalesce(paused_at, now()) END, \

@@ -124,8 +124,29 @@ const COLUMNS: &str = "SELECT d.id, d.died_at, d.queue, d.server_slug, d.lane, d
      LEFT JOIN artists a ON a.id = j.artist_id WHERE d.state IN ('waiting', 'requeueing')";
 
 impl Store {
-    /// Keeps a letter, unless it is kept already. Whether it was new.
-    pub async fn keep_dead_letter(&self, new: &NewDeadLetter) -> Result<bool, StoreError> {
+    /// Keeps a letter. One that may have been delivered before is not kept twice. Whether it was
+    /// new.
+    pub async fn keep_dead_letter(
+        &self,
+        new: &NewDeadLetter,
+        redelivered: bool,
+    ) -> Result<bool, StoreError> {
+        if self.insert_dead_letter(new, &new.fingerprint).await? {
+            return Ok(true);
+        }
+        if redelivered {
+            return Ok(false);
+        }
+        // The same bytes died twice within a second.
+        let another = [&new.fingerprint[..], Uuid::now_v7().as_bytes()].concat();
+        self.insert_dead_letter(new, &another).await
+    }
+
+    async fn insert_dead_letter(
+        &self,
+        new: &NewDeadLetter,
+        fingerprint: &[u8],
+    ) -> Result<bool, StoreError> {
         let step = new.step.as_ref();
         let kept = sqlx::query(
             "INSERT INTO dead_letters (id, fingerprint, died_at, queue, server_slug, lane, reason, \
@@ -134,7 +155,7 @@ impl Store {
              ON CONFLICT (fingerprint) DO NOTHING",
         )
         .bind(Uuid::now_v7())
-        .bind(&new.fingerprint)
+        .bind(fingerprint)
         .bind(new.died_at)
         .bind(&new.queue)
         .bind(&new.server_slug)

@@ -25,9 +25,11 @@ mod moves;
 mod notify;
 mod orders;
 mod outbox;
+mod overview;
 mod plays;
 mod quarantine;
 mod queues;
+mod reports;
 mod rescue;
 mod servers;
 mod sessions;
@@ -65,11 +67,13 @@ pub use lofi::{
     LofiSongs, LofiTotals, LofiWhich, ProfileError, SONGS_PER_BATCH_MAX,
 };
 pub use master_keys::{MasterKeyRow, ServerTrust};
-pub use moves::{MoveAnswer, MoveRequest, Once};
+pub use moves::{AssignedMoves, BalanceGround, MoveAnswer, MoveRequest, Once};
 pub use notify::{Changed, JobsListener, Listener};
 pub use outbox::{DueOrder, OutboxDepth, OutboxLease};
+pub use overview::Needs;
 pub use plays::{PlaysApplied, PlaysFrom};
 pub use queues::{OldestWaiting, QueueFacts, WorkerRow};
+pub use reports::ReportFacts;
 pub use rescue::Suspect;
 pub use servers::{
     DrainAnswer, DrainBatch, DrainPlan, DrainRequest, DrainStopped, NewServer, ServerChange,

@@ -1,10 +1,12 @@
 //! Queuing moves: the one way in.
 
 mod admit;
+mod balance;
 mod once;
 mod write;
 
 pub(crate) use admit::{ServerLook, Verdict, admitted, look_at_servers, room_of};
+pub use balance::{AssignedMoves, BalanceGround};
 pub use once::Once;
 pub(crate) use write::{Wish, all as write};
 

@@ -29,8 +29,16 @@ impl Cluster {
         self.queue_messages(&format!("tourbus.lane.{server}.{lane}")).await.unwrap()
     }
 
+    /// Dead letters: those on the broker's queue, and those that the coordinator has kept.
     pub async fn dead_letters(&self) -> u64 {
-        self.queue_messages("tourbus.dead").await.unwrap()
+        let kept = self.letters().await.len() as u64;
+        kept + self.queue_messages("tourbus.dead").await.unwrap()
+    }
+
+    /// The dead letters that the coordinator has kept.
+    pub async fn letters(&self) -> Vec<Value> {
+        let page = self.api.get("/queues/dead?limit=1000").await.unwrap();
+        page["items"].as_array().unwrap().clone()
     }
 
     /// The text of the first message that waits on a lane; it stays there.

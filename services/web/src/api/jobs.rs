@@ -121,6 +121,39 @@ pub async fn one(State(app): State<App>, Id(id): Id<JobId>) -> Result<Json<JobDe
     read(&app, id).await.map(Json)
 }
 
+/// The signed report of a move; the API's and the pages' way.
+pub async fn report_of(app: &App, id: JobId) -> Result<serde_json::Value, Problem> {
+    if let Some(report) = app.store.report(id).await? {
+        return Ok(report);
+    }
+    let row = app.store.job(id).await?.ok_or_else(|| Problem::not_found("job", id))?;
+    let (detail, remedy) = match (&*row.kind, &*row.state) {
+        ("move", "succeeded") => (
+            "The report of this move is not written: the coordinator does that within seconds, for \
+             moves of this version.",
+            "Try again in a few seconds; see that a coordinator runs.",
+        ),
+        ("move", _) => ("Only a move that succeeded has a report.", "Wait until it has."),
+        _ => ("Only moves have reports.", "See the job's timeline."),
+    };
+    Err(Problem::new(axum::http::StatusCode::NOT_FOUND, "no_report", "There is no report")
+        .detail(detail)
+        .remedy(remedy))
+}
+
+/// What a move did, and what was verified and how, signed by the master. Check it with
+/// `tourbus verify-report`.
+#[utoipa::path(get, path = "/jobs/{id}/report", tag = "jobs", operation_id = "get_move_report",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = Object, description = "`{key_id, public_key, signature, \
+        report}`: `report` is JSON text, signed as it stands"), (status = 404, body = Problem)))]
+pub async fn report(
+    State(app): State<App>,
+    Id(id): Id<JobId>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    report_of(&app, id).await.map(Json)
+}
+
 /// What can be asked of a job.
 #[derive(Debug, Clone, Copy)]
 pub enum Ask {

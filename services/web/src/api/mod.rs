@@ -6,6 +6,7 @@ pub mod artist_change;
 pub mod artist_new;
 pub mod artists;
 pub mod audit;
+pub mod balance;
 pub mod batches;
 pub mod dead;
 pub mod drain;

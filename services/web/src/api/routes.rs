@@ -1,8 +1,8 @@
 //! The table of the API's routes, each with whom it is for and what it changes.
 
 use super::{
-    accounts, adopt, artist_change, artist_new, artists, audit, batches, dead, drain, events,
-    grants, jobs, joining, lofi, moves, own, profiles, queues, servers, settings, tokens,
+    accounts, adopt, artist_change, artist_new, artists, audit, balance, batches, dead, drain,
+    events, grants, jobs, joining, lofi, moves, own, profiles, queues, servers, settings, tokens,
 };
 use crate::{
     app::App,
@@ -64,6 +64,8 @@ pub fn table(described: OpenApi) -> (OpenApiRouter<App>, Vec<Rule>) {
         .look(May(Right::Look), routes!(profiles::list))
         .change(May(Right::Servers), Action::ProfileCreate, routes!(profiles::create))
         .change(May(Right::Servers), Action::ProfileDelete, routes!(profiles::delete))
+        .look(May(Right::Look), routes!(balance::get))
+        .change(May(Right::Move), Action::MoveQueue, routes!(balance::create))
         .look(May(Right::Look), routes!(batches::list))
         .look(May(Right::Look), routes!(batches::one))
         .look(May(Right::Look), routes!(batches::refusals))
@@ -73,6 +75,7 @@ pub fn table(described: OpenApi) -> (OpenApiRouter<App>, Vec<Rule>) {
         .change(May(Right::Steer), Action::BatchRetry, routes!(batches::retry))
         .look(May(Right::Look), routes!(jobs::list))
         .look(May(Right::Look), routes!(jobs::one))
+        .look(May(Right::Look), routes!(jobs::report))
         .change(May(Right::Steer), Action::JobCancel, routes!(jobs::cancel))
         .change(May(Right::Steer), Action::JobRetry, routes!(jobs::retry))
         .change(May(Right::Steer), Action::JobExpress, routes!(jobs::express))

@@ -38,6 +38,11 @@ impl Fields {
         self.0.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v)
     }
 
+    /// All values of a field that repeats.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
     /// Whether a field is there and not empty: a ticked box.
     pub fn ticked(&self, name: &str) -> bool {
         !self.text(name).is_empty()

@@ -21,6 +21,7 @@ use crate::{
 use askama::Template;
 use axum::{
     extract::State,
+    http::header,
     response::{IntoResponse, Redirect, Response},
 };
 use tourbus_domain::JobId;
@@ -111,6 +112,18 @@ pub async fn page(
         job,
         chrome,
     })
+}
+
+/// The report of a move, as a file.
+pub async fn report(State(app): State<App>, Id(id): Id<JobId>) -> Result<Response, Problem> {
+    let report = jobs::report_of(&app, id).await?;
+    let text = serde_json::to_string_pretty(&report).map_err(|e| Problem::internal(&e))?;
+    let name = format!("attachment; filename=\"move-{id}.json\"");
+    let headers = [
+        (header::CONTENT_TYPE, "application/json".to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+    ];
+    Ok((headers, text).into_response())
 }
 
 /// Does it, and goes back to where the button was.

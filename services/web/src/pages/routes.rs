@@ -2,8 +2,8 @@
 //! from it, so no page can be forgotten.
 
 use super::{
-    accounts, artist, artist_new, audit, batch, batches, dead, home, job, jobs, joining, lofi,
-    move_artists, move_check, own, queues,
+    accounts, artist, artist_new, audit, balance, batch, batches, dead, home, job, jobs, joining,
+    lofi, move_artists, move_check, overview as overview_page, own, queues,
     servers::{delete, drain, form, overview},
     settings, sign_in, sign_up, workshop,
 };
@@ -96,6 +96,9 @@ fn of_the_cluster() -> Vec<Route> {
             Action::ArtistModify,
             artist::choose_profile,
         ),
+        look("/overview", May(Right::Look), overview_page::page),
+        look("/balance", May(Right::Look), balance::page),
+        change("/balance", May(Right::Move), Action::MoveQueue, balance::queue),
         look("/batches", May(Right::Look), batches::list),
         look("/batches/{id}", May(Right::Look), batch::page),
         look("/batches/{id}/cancel", May(Right::Steer), batch::confirm_cancel),
@@ -105,6 +108,7 @@ fn of_the_cluster() -> Vec<Route> {
         change("/batches/{id}/retry", May(Right::Steer), Action::BatchRetry, batch::retry),
         look("/jobs", May(Right::Look), jobs::list),
         look("/jobs/{id}", May(Right::Look), job::page),
+        look("/jobs/{id}/report", May(Right::Look), job::report),
         change("/jobs/{id}/cancel", May(Right::Steer), Action::JobCancel, job::cancel),
         change("/jobs/{id}/retry", May(Right::Steer), Action::JobRetry, job::retry),
         change("/jobs/{id}/express", May(Right::Steer), Action::JobExpress, job::express),

@@ -199,6 +199,9 @@ fn entry(event: TimelineView, route: &Route, servers: &[ServerView]) -> Entry {
         ),
         ("cancel_requested", _) => ("Cancel was asked for".to_owned(), by),
         ("express_requested", _) => ("Express was asked for".to_owned(), by),
+        ("paused", _) => ("Paused: taken off its lane".to_owned(), by),
+        ("resumed", _) => ("Resumed: put on its lane again".to_owned(), by),
+        ("sent_again", _) => ("Its message lay among the dead letters: sent again".to_owned(), by),
         ("retry_requested", _) => ("Retry was asked for".to_owned(), by),
         (name, _) => (words(name), pairs(&detail)),
     };

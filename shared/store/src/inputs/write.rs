@@ -4,7 +4,7 @@ use super::apply::{Note, Touched, Work};
 use crate::{
     Deed, StoreError, audit,
     jobs_core::{self, Ground, Held, column},
-    notify, outbox, steps,
+    notify, outbox, reports, steps,
     tally::Tally,
 };
 use sqlx::{PgConnection, types::Json};
@@ -34,6 +34,7 @@ pub(super) async fn all(
     outbox::owe(conn, &orders).await?;
     let held: Vec<Held> = std::mem::take(&mut work.touched).into_iter().map(|t| t.held).collect();
     let jobs = jobs_core::save(conn, &held).await?;
+    reports::owe(conn, &held).await?;
     let mut tally = Tally::default();
     for one in &held {
         tally.count(one);

@@ -59,12 +59,12 @@ impl ServerLook {
 }
 
 #[derive(FromRow)]
-struct ArtistLook {
-    id: Uuid,
-    slug: String,
-    server_id: Uuid,
-    bytes: i64,
-    operating_job_id: Option<Uuid>,
+pub(super) struct ArtistLook {
+    pub(super) id: Uuid,
+    pub(super) slug: String,
+    pub(super) server_id: Uuid,
+    pub(super) bytes: i64,
+    pub(super) operating_job_id: Option<Uuid>,
 }
 
 /// Decides for each artist, holding the rows of all (unless it is a dry run).
@@ -169,7 +169,7 @@ pub(crate) async fn room_of(
     Ok(TargetRoom { server_id: ServerId(target.id), room_bytes })
 }
 
-async fn look_at_artists(
+pub(super) async fn look_at_artists(
     conn: &mut PgConnection,
     ids: &[ArtistId],
     dry_run: bool,

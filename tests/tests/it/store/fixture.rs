@@ -9,8 +9,8 @@ use tourbus_domain::{
 use tourbus_local::Endpoints;
 use tourbus_protocol::{Heartbeat, Order};
 use tourbus_store::{
-    By, DueOrder, HeartbeatFrom, JobQuery, JobRow, MoveRequest, NewArtist, NewServer, Outcomes,
-    Store, Teller, Told,
+    BatchQuery, BatchRow, By, DueOrder, HeartbeatFrom, JobQuery, JobRow, MoveRequest, NewArtist,
+    NewServer, Outcomes, Store, Teller, Told,
 };
 use tourbus_tests::support;
 
@@ -124,15 +124,14 @@ impl Db {
 
     /// All jobs, the newest first.
     pub async fn jobs(&self) -> Vec<JobRow> {
-        let query = JobQuery {
-            batch_id: None,
-            states: Vec::new(),
-            kind: None,
-            server_id: None,
-            after: None,
-            limit: 20_000,
-        };
+        let query = JobQuery { limit: 20_000, ..JobQuery::default() };
         self.store.jobs(&query).await.unwrap()
+    }
+
+    /// The batches, the newest first.
+    pub async fn batches(&self) -> Vec<BatchRow> {
+        let query = BatchQuery { limit: 100, ..BatchQuery::default() };
+        self.store.batches(&query).await.unwrap()
     }
 
     pub async fn state(&self, job: JobId) -> String {

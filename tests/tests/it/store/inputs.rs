@@ -135,7 +135,7 @@ async fn a_cancelled_move_frees_the_artist_and_can_be_retried() {
     assert_eq!(db.state(job).await, "queued");
     db.work_off().await;
     assert_eq!(db.state(job).await, "succeeded");
-    let batches = db.store.batches(None, 10).await.unwrap();
+    let batches = db.batches().await;
     assert!(batches.iter().all(|b| (b.jobs_succeeded, b.jobs_cancelled) == (1, 0)), "{batches:?}");
     db.finish().await;
 }
@@ -156,7 +156,7 @@ async fn a_permanent_failure_names_the_file_and_undoes_the_move() {
     assert_eq!(row.state, "failed");
     assert_eq!(row.error.unwrap()["path"], "music/a.mp3");
     assert_eq!(db.store.artist(artist).await.unwrap().unwrap().operating_job_id, None);
-    let batch = &db.store.batches(None, 1).await.unwrap()[0];
+    let batch = &db.batches().await[0];
     assert_eq!((batch.jobs_failed, batch.jobs_running, batch.jobs_queued), (1, 0, 0));
     db.finish().await;
 }
@@ -178,7 +178,7 @@ async fn coordinators_that_apply_the_same_events_at_once_do_it_once() {
         let reversed = reversed.concat();
         tokio::join!(db.tell(&events), db.tell(&reversed), db.tell(&events));
     }
-    for batch in db.store.batches(None, 10).await.unwrap() {
+    for batch in db.batches().await {
         assert_eq!((batch.jobs_succeeded, batch.jobs_running, batch.jobs_queued), (15, 0, 0));
     }
     let servers = db.store.servers().await.unwrap();

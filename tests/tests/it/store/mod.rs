@@ -1,6 +1,8 @@
 //! The store on a real database: admission, idempotence, events, cutover, counters.
 
+mod balance;
 mod catalogue;
+mod control;
 mod drain;
 mod enqueue;
 mod fixture;

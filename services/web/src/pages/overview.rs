@@ -1,0 +1,288 @@
+//! The overview: how the cluster is, at a glance, and what needs a person.
+
+use super::{
+    batch::servers,
+    batch_head::Head,
+    chrome::{Chrome, html},
+    servers::overview::live,
+    show,
+};
+use crate::{
+    api::{
+        batches::{self, BatchParams},
+        queues as queues_api,
+        view::{ServerState, ServerView},
+    },
+    app::App,
+    auth::Actor,
+    problem::Problem,
+};
+use askama::Template;
+use axum::{extract::State, response::Response};
+use tourbus_store::Needs;
+
+/// Batches that are shown.
+const BATCHES: u32 = 8;
+/// A disk that is fuller than this needs a person, in percent.
+const FULL_PERCENT: i64 = 90;
+
+/// Something that needs a person.
+struct Need {
+    what: String,
+    more: String,
+    href: String,
+    /// What the link says.
+    mend: &'static str,
+}
+
+/// One bar of a chart.
+struct Bar {
+    server: String,
+    value: String,
+    width: String,
+    full: bool,
+}
+
+/// Bars of all servers for one figure.
+struct Chart {
+    title: &'static str,
+    bars: Vec<Bar>,
+    total: String,
+}
+
+struct HealthLine {
+    server: ServerView,
+    label: &'static str,
+    state: &'static str,
+    workers: String,
+}
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct OverviewPage {
+    chrome: Chrome,
+    needs: Vec<Need>,
+    charts: Vec<Chart>,
+    health: Vec<HealthLine>,
+    running: Vec<Head>,
+}
+
+fn counted(n: i64, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{} {many}", show::count(n)) }
+}
+
+/// What is wrong with a server by itself.
+fn of_server(server: &ServerView) -> Option<Need> {
+    let href = format!("/servers/{}", server.id);
+    let need =
+        |what: String, more: String, mend| Some(Need { what, more, href: href.clone(), mend });
+    match server.state {
+        ServerState::Offline => need(
+            format!("{} is offline", server.name),
+            "No worker of it reports. Its artists can be heard as long as its media service runs; \
+             moves from and to it wait."
+                .to_owned(),
+            "Look at the server",
+        ),
+        ServerState::Quarantined => {
+            let why = server.quarantine.as_ref();
+            let why = why.map_or_else(String::new, |q| format!("{}. {}.", q.message, q.remedy));
+            need(format!("{} is in quarantine", server.name), why, "Look and release")
+        }
+        ServerState::Never if server.joined_at.is_none() && !server.is_master => need(
+            format!("{} has not joined yet", server.name),
+            "Run the command of its page on that machine.".to_owned(),
+            "Show the command",
+        ),
+        _ => None,
+    }
+}
+
+fn full(server: &ServerView) -> Option<Need> {
+    let (total, free) = server.total_bytes.zip(server.free_bytes)?;
+    let used = show::percent(total - free, total);
+    (used >= FULL_PERCENT).then(|| Need {
+        what: format!("{}’s disk is {used} % full", server.name),
+        more: format!("{} of {} are free.", show::bytes(free), show::bytes(total)),
+        href: format!("/move?server_id={}", server.id),
+        mend: "Move artists off it",
+    })
+}
+
+fn of_database(needs: &Needs) -> Vec<Need> {
+    let need = |n: i64, one: &str, many: &str, more: &str, href: &str, mend| {
+        (n > 0).then(|| Need {
+            what: counted(n, one, many),
+            more: more.to_owned(),
+            href: href.to_owned(),
+            mend,
+        })
+    };
+    [
+        need(
+            needs.stuck,
+            "job is stuck",
+            "jobs are stuck",
+            "Undoing it has failed: mend what its error names, then retry.",
+            "/jobs?state=stuck",
+            "Look at it",
+        ),
+        need(
+            needs.failed_moves,
+            "artist’s last move failed",
+            "artists’ last moves failed",
+            "Everything was undone: they are where they were.",
+            "/jobs?state=failed&kind=move",
+            "Look and retry",
+        ),
+        need(
+            needs.red_checks,
+            "check of a server is red",
+            "checks of servers are red",
+            "",
+            "/servers",
+            "Look at the servers",
+        ),
+        need(
+            needs.paused_batches,
+            "batch is paused",
+            "batches are paused",
+            "Nothing new begins of it until it is resumed.",
+            "/batches?state=paused",
+            "Look at it",
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+async fn of_broker(app: &App) -> Vec<Need> {
+    let need = |what: &str, more: String, href: &str, mend| Need {
+        what: what.to_owned(),
+        more,
+        href: href.to_owned(),
+        mend,
+    };
+    let snapshot = match queues_api::snapshot(app).await {
+        Ok(snapshot) => snapshot,
+        Err(p) => {
+            return vec![need(
+                "The broker does not answer",
+                p.detail,
+                "/queues",
+                "Look at the queues",
+            )];
+        }
+    };
+    let mut needs = Vec::new();
+    if snapshot.alarms().next().is_some() {
+        let more = "It is short of disk or memory. Nothing is lost; everything waits.".to_owned();
+        needs.push(need("The broker takes no messages", more, "/queues", "Look at the queues"));
+    }
+    let dead = snapshot.facts.as_ref().map_or(0, |f| f.dead_letters);
+    if dead > 0 {
+        let what = counted(dead, "dead letter", "dead letters");
+        needs.push(need(
+            &what,
+            "Messages that were refused.".to_owned(),
+            "/queues/dead",
+            "Read them",
+        ));
+    }
+    needs
+}
+
+async fn of_lofi(app: &App) -> Result<Option<Need>, Problem> {
+    let (failed, bare) = app.store.lofi_failed().await?;
+    let n = failed.try_into().unwrap_or(i64::MAX);
+    let hidden = if bare > 0 {
+        counted(bare.try_into().unwrap_or(i64::MAX), "has", "have") + " no LOFI at all."
+    } else {
+        String::new()
+    };
+    Ok((failed > 0).then(|| Need {
+        what: counted(n, "song could not be converted", "songs could not be converted"),
+        more: hidden,
+        href: "/lofi".to_owned(),
+        mend: "See why",
+    }))
+}
+
+fn chart(
+    title: &'static str,
+    servers: &[ServerView],
+    value: impl Fn(&ServerView) -> i64,
+    text: impl Fn(i64) -> String,
+) -> Chart {
+    let most = servers.iter().map(&value).max().unwrap_or(0).max(1);
+    let bar = |s: &ServerView| Bar {
+        server: s.name.clone(),
+        value: text(value(s)),
+        width: format!("{:.2}%", value(s) as f64 * 100.0 / most as f64),
+        full: false,
+    };
+    Chart {
+        title,
+        bars: servers.iter().map(bar).collect(),
+        total: text(servers.iter().map(&value).sum()),
+    }
+}
+
+/// Disks are measured against their own size.
+fn disks(servers: &[ServerView]) -> Chart {
+    let known = |s: &&ServerView| s.total_bytes.is_some_and(|t| t > 0) && s.free_bytes.is_some();
+    let bar = |s: &ServerView| {
+        let (total, free) = (s.total_bytes.unwrap_or(0), s.free_bytes.unwrap_or(0));
+        let used = total - free;
+        let percent = show::percent(used, total);
+        Bar {
+            server: s.name.clone(),
+            value: format!("{percent} % of {}, {} free", show::bytes(total), show::bytes(free)),
+            width: format!("{:.2}%", used as f64 * 100.0 / total.max(1) as f64),
+            full: percent >= FULL_PERCENT,
+        }
+    };
+    Chart {
+        title: "Disk",
+        bars: servers.iter().filter(known).map(bar).collect(),
+        total: String::new(),
+    }
+}
+
+/// Everything at a glance.
+pub async fn page(State(app): State<App>, actor: Actor) -> Result<Response, Problem> {
+    let live = live(&app).await?;
+    let mut needs: Vec<Need> = live.iter().filter_map(of_server).collect();
+    needs.extend(of_broker(&app).await);
+    needs.extend(live.iter().filter_map(full));
+    needs.extend(of_database(&app.store.needs().await?));
+    needs.extend(of_lofi(&app).await?);
+    let params = BatchParams {
+        state: Some("open".to_owned()),
+        limit: Some(BATCHES),
+        ..BatchParams::default()
+    };
+    let ever = servers(&app).await?;
+    let running = batches::page(&app, &params).await?.items;
+    let charts = vec![
+        chart("Plays, last 30 days", &live, |s| s.plays_30d, show::count),
+        chart("Plays, ever", &live, |s| s.plays_total, show::count),
+        chart("Artists", &live, |s| s.artists, show::count),
+        chart("Music", &live, |s| s.bytes, show::bytes),
+        disks(&live),
+    ];
+    let health = live.into_iter().map(|server| HealthLine {
+        label: server.state.label(),
+        state: server.state.as_str(),
+        workers: counted(server.workers, "worker", "workers"),
+        server,
+    });
+    html(&OverviewPage {
+        chrome: Chrome { reload_s: 30, ..Chrome::of(&actor, "overview", "Overview") },
+        needs,
+        charts,
+        health: health.collect(),
+        running: running.iter().map(|b| Head::new(b, &ever)).collect(),
+    })
+}
