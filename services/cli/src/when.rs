@@ -54,11 +54,6 @@ pub fn local(at: DateTime<Utc>) -> String {
     at.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// The same, or a dash.
-pub fn local_or_dash(at: Option<DateTime<Utc>>) -> String {
-    at.map_or_else(|| "-".to_owned(), local)
-}
-
 /// `5 min ago`: the largest unit is enough for a list.
 pub fn ago(at: DateTime<Utc>) -> String {
     age((Utc::now() - at).num_seconds())
