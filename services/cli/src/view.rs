@@ -240,7 +240,6 @@ pub struct Refused {
 
 #[derive(Debug, Deserialize)]
 pub struct RefusedReason {
-    pub artists: i64,
     pub summary: String,
     pub detail: String,
 }
