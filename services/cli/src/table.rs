@@ -124,8 +124,11 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// The lines of the table. Nothing stands behind the last text of a line.
+    /// The lines of the table; `None.` without rows. Nothing stands behind the last text of a line.
     pub fn show(&self, paint: Paint) -> String {
+        if self.rows.is_empty() {
+            return "None.\n".to_owned();
+        }
         let short = |text: &str| {
             if paint.cut { text::cut(text, CELL_COLUMNS_MAX) } else { text.to_owned() }
         };

@@ -50,7 +50,7 @@ pub struct Drain {
     #[arg(long, value_name = "SLUG", num_args = 1..)]
     pub to: Vec<String>,
     /// Why, for people to read
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub reason: String,
     /// Only say what would happen
     #[arg(long)]

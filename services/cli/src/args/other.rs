@@ -104,7 +104,7 @@ pub struct LofiQueue {
     #[arg(long)]
     pub express: bool,
     /// Why, for people to read
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub reason: String,
     /// Only say how many songs that is, and how long it may take
     #[arg(long)]

@@ -40,7 +40,7 @@ pub struct MovesQueue {
     #[arg(long, value_name = "SLUG")]
     pub to: String,
     /// Why, for people to read
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub reason: String,
     /// Before everything that is queued
     #[arg(long)]

@@ -66,14 +66,16 @@ async fn id(screen: &Screen, one: &OneServer) -> Result<String, CliError> {
 }
 
 /// What is to be known of a server besides its state.
-fn notes(server: &Server) -> String {
+fn noted(server: &Server) -> Cell {
     let said = [
         (server.is_master, "master"),
         (server.is_default, "default"),
         (server.draining, "draining"),
         (!server.active, "inactive"),
     ];
-    said.iter().filter(|(is, _)| *is).map(|(_, what)| *what).collect::<Vec<_>>().join(", ")
+    let said: Vec<&str> = said.iter().filter(|(is, _)| *is).map(|(_, what)| *what).collect();
+    let closed = server.draining || !server.active;
+    Cell::toned(said.join(", "), if closed { Tone::Busy } else { Tone::Plain })
 }
 
 fn table(servers: &[Server], paint: Paint) -> String {
@@ -100,7 +102,7 @@ fn table(servers: &[Server], paint: Paint) -> String {
             server.free_bytes.map_or_else(|| "-".to_owned(), bytes).into(),
             count(server.workers).into(),
             server.last_seen_at.map_or_else(|| "never".to_owned(), when::ago).into(),
-            Cell::toned(notes(server), Tone::Busy),
+            noted(server),
         ]);
     }
     table.show(paint)
@@ -121,7 +123,7 @@ fn facts(server: &Server, paint: Paint) -> String {
         .with("id", server.id.to_string())
         .with("state", Cell::state(&server.state))
         .with("quarantine", Cell::toned(quarantine, Tone::Bad))
-        .with("role", Cell::toned(notes(server), Tone::Busy))
+        .with("role", noted(server))
         .with("url", &server.url)
         .with("ip", &server.ip)
         .with("artists", format!("{}, {}", count(server.artists), bytes(server.bytes)))
@@ -175,7 +177,7 @@ async fn drain(screen: &Screen, asked: Drain) -> Result<Ended, CliError> {
 
 fn told(answer: &Queued, servers: &Servers) -> String {
     let mut said = format!("{} off this server.\n", moves(answer.accepted));
-    for share in &answer.plan {
+    for share in answer.plan.iter().filter(|s| s.artists > 0) {
         said = format!(
             "{said}  to {}: {} artists, {}, {} plays in 30 days\n",
             servers.slug(share.server_id),
