@@ -114,7 +114,7 @@ async fn what_the_cluster_has_is_shown_to_people_and_to_scripts() {
     }
     shell.run("artists show nobody").await.must(1, &["no artist is called \"nobody\""]);
     shell.run("jobs").await.must(0, &["None."]);
-    shell.run("audit --since 1h").await.must(0, &["account.create", "admin@test.example"]);
+    shell.run("audit --since 1h").await.must(0, &["account.create", "test"]);
     shell.run("lofi status").await.must(0, &["standard", "0 of 6 songs"]);
     shell.run("lofi failures").await.must(0, &["No song's last conversion failed"]);
     // Nobody listens where this web's broker should be.
