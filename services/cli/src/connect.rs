@@ -20,7 +20,7 @@ const CREDENTIALS: &str = "credentials.json";
 pub struct Surroundings {
     /// [`TOKEN`], if it is set to something.
     pub token: Option<SecretString>,
-    /// [`DATA_DIR`], likewise; `.data` without it.
+    /// `TOURBUS_DATA_DIR`, likewise; `.data` without it.
     pub data_dir: Option<PathBuf>,
 }
 

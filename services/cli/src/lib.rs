@@ -5,7 +5,7 @@
 //!    refused into a [`CliError`].
 //! 3. Each command of `commands` asks, and shows the answer: as a [`table`] for people, or with
 //!    `--json` as the API gave it.
-//! 4. [`watch`] follows a batch until it ends.
+//! 4. `watch` follows a batch until it ends.
 //!
 //! Standard output has the answer and nothing else; whatever is said beside it is on standard error.
 

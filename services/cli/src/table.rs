@@ -151,12 +151,12 @@ impl Table {
                     Column::Left(_) => (0, filling),
                     Column::Right(_) => (filling, 0),
                 };
-                if !shown.is_empty() {
+                if shown.is_empty() {
+                    owed += width + GAP.len();
+                } else {
                     line.push_str(&" ".repeat(owed + before));
                     line.push_str(&paint.tone(cell.tone, &shown));
                     owed = after + GAP.len();
-                } else {
-                    owed += width + GAP.len();
                 }
             }
             out.push_str(&line);
@@ -186,7 +186,7 @@ impl Facts {
         for (name, cell) in shown() {
             let filling = " ".repeat(width - text::width(name));
             let (name, value) = (paint.tone(Tone::Faint, name), paint.tone(cell.tone, &cell.text));
-            out.push_str(&format!("{name}{filling}{GAP}{value}\n"));
+            out.extend([name.as_str(), &filling, GAP, &value, "\n"]);
         }
         out
     }

@@ -259,8 +259,9 @@ pub struct Cancelled {
     pub too_late: i64,
 }
 
+/// What came of trying again.
 #[derive(Debug, Deserialize)]
-pub struct Retried {
+pub struct TriedAgain {
     pub retried: i64,
     pub refused: i64,
     #[serde(default)]

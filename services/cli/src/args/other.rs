@@ -77,6 +77,8 @@ pub struct LofiStatus {
     pub access: Access,
 }
 
+// The flags are options, independent of one another.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, ClapArgs)]
 #[command(group = ArgGroup::new("which").required(true).args(["artist", "server", "everything"]))]
 pub struct LofiQueue {

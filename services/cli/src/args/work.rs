@@ -21,6 +21,8 @@ pub enum MovesAction {
     Watch(MovesWatch),
 }
 
+// The flags are options, independent of one another.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, ClapArgs)]
 #[command(group = ArgGroup::new("who").required(true).args(["artist", "from", "all"]))]
 pub struct MovesQueue {

@@ -25,7 +25,7 @@ pub async fn run(screen: &Screen, action: BalanceAction) -> Result<Ended, CliErr
         BalanceAction::Show(asked) => {
             let value = suggested(screen, asked).await?;
             let servers = Servers::read(&screen.api).await?;
-            screen.answer(value, |v| told(screen, &client::read(v)?, &servers))?;
+            screen.answer(value, |v| Ok(told(screen, &client::read(v)?, &servers)))?;
             Ok(Ended::Well)
         }
         BalanceAction::Apply(asked) => apply(screen, asked).await,
@@ -37,7 +37,7 @@ async fn suggested(screen: &Screen, asked: BalanceShow) -> Result<Value, CliErro
     screen.api.get(&format!("/balance?tolerance={tolerance}")).await
 }
 
-fn told(screen: &Screen, balance: &Balance, servers: &Servers) -> Result<String, CliError> {
+fn told(screen: &Screen, balance: &Balance, servers: &Servers) -> String {
     let mut said = String::new();
     if balance.moves.is_empty() {
         said.push_str(if balance.reached {
@@ -85,14 +85,14 @@ fn told(screen: &Screen, balance: &Balance, servers: &Servers) -> Result<String,
             bytes(server.bytes_after).into(),
         ]);
     }
-    Ok(format!("{said}\n{}", table.show(screen.paint)))
+    format!("{said}\n{}", table.show(screen.paint))
 }
 
 /// One batch for each target. What was queued before a refusal stays queued, and was told.
 async fn apply(screen: &Screen, asked: BalanceApply) -> Result<Ended, CliError> {
     let balance: Balance = client::read(suggested(screen, asked.show).await?)?;
     let servers = Servers::read(&screen.api).await?;
-    screen.beside(&told(screen, &balance, &servers)?);
+    screen.beside(&told(screen, &balance, &servers));
     let mut targets: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
     for one in &balance.moves {
         targets.entry(one.to_server_id).or_default().push(one.artist_id);

@@ -10,7 +10,7 @@ use crate::{
     numbers::{bytes, count, percent, span},
     screen::{self, Screen},
     table::{Cell, Column, Facts, Table, Tone},
-    view::{Batch, Cancelled, Job, Page, Retried},
+    view::{Batch, Cancelled, Job, Page, TriedAgain},
     watch::Words,
     when,
 };
@@ -184,7 +184,7 @@ async fn cancel(screen: &Screen, id: Uuid, yes: bool) -> Result<(), CliError> {
 async fn retry(screen: &Screen, id: Uuid, include_cancelled: bool) -> Result<Ended, CliError> {
     let body = json!({ "include_cancelled": include_cancelled });
     let value = screen.api.post(&format!("/batches/{id}/retry"), &body).await?;
-    let Retried { retried, refused, undoing } = client::read(value.clone())?;
+    let TriedAgain { retried, refused, undoing } = client::read(value.clone())?;
     screen.answer(value, |_| {
         let mut said = format!("{} queued again.", Words::of("").counted(retried));
         if refused > 0 {

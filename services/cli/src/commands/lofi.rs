@@ -10,7 +10,7 @@ use crate::{
     numbers::{count, duration, percent},
     screen::Screen,
     table::{Cell, Column, Facts, Paint, Table, Tone},
-    view::{LofiFailure, LofiOverview, LofiQueued, Page, Retried},
+    view::{LofiFailure, LofiOverview, LofiQueued, Page, TriedAgain},
     watch::{self, Words},
     when,
 };
@@ -25,7 +25,7 @@ pub async fn run(action: LofiAction) -> Result<Ended, CliError> {
         LofiAction::Retry(asked) => {
             let screen = Screen::new(&asked.access)?;
             let value = screen.api.post("/lofi/retry", &Value::Null).await?;
-            let Retried { retried, refused, .. } = client::read(value.clone())?;
+            let TriedAgain { retried, refused, .. } = client::read(value.clone())?;
             screen.answer(value, |_| {
                 let again = Words::of("lofi").counted(retried);
                 let not = match refused {

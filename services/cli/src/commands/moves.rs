@@ -26,13 +26,11 @@ pub async fn run(screen: &Screen, action: MovesAction) -> Result<Ended, CliError
                 Some(text) => Some(names::batch(&screen.api, text).await?),
                 None => newest(screen).await?,
             };
-            match batch {
-                Some(batch) => watch::to_its_end(screen, batch).await,
-                None => {
-                    screen.answer(Value::Null, |_| Ok("Nothing is under way.\n".to_owned()))?;
-                    Ok(Ended::Well)
-                }
+            if let Some(batch) = batch {
+                return watch::to_its_end(screen, batch).await;
             }
+            screen.answer(Value::Null, |_| Ok("Nothing is under way.\n".to_owned()))?;
+            Ok(Ended::Well)
         }
     }
 }
