@@ -64,7 +64,7 @@ pub enum Command {
     Adopt(Adopt),
     /// Check the report of a move: whether the master has signed it, and what it says
     VerifyReport(VerifyReport),
-    /// Make the small version of one song; needs no cluster
+    /// Make the small version of one song (needs no cluster), or steer those of the cluster's songs
     Lofi(Lofi),
     /// Look at the song on standard input, and say in JSON what it is; as the media service does
     Inspect,
@@ -72,7 +72,27 @@ pub enum Command {
     #[command(hide = true)]
     Convert(Convert),
     #[command(flatten)]
+    Operate(tourbus_cli::Command),
+    #[command(flatten)]
     Service(Service),
+    /// Print what makes a shell complete these commands
+    Completions(Completions),
+    /// Print the manual page, or write one for each command into a directory
+    Man(Man),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Completions {
+    /// For this shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Man {
+    /// Write tourbus.1, tourbus-servers.1 and so on into this directory, which is made
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -100,8 +120,23 @@ pub struct Convert {
     pub nice: i32,
 }
 
+/// One file, or a command about the cluster. A file that is called like a command is named ./status.
 #[derive(Debug, ClapArgs)]
+#[command(
+    subcommand_negates_reqs = true,
+    args_conflicts_with_subcommands = true,
+    arg_required_else_help = true,
+    override_usage = "tourbus lofi [--profile P] <IN> <OUT>\n       tourbus lofi <COMMAND>"
+)]
 pub struct Lofi {
+    #[command(flatten)]
+    pub file: Option<LofiFile>,
+    #[command(subcommand)]
+    pub action: Option<tourbus_cli::LofiAction>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct LofiFile {
     /// The song: MP3, WAV, FLAC, Ogg Vorbis or M4A (AAC)
     #[arg(value_name = "IN")]
     pub input: PathBuf,
@@ -350,6 +385,30 @@ pub struct Up {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn lofi(words: &[&str]) -> Result<Lofi, clap::Error> {
+        let line = ["tourbus", "lofi"].iter().chain(words);
+        match Args::try_parse_from(line)?.command {
+            Command::Lofi(lofi) => Ok(lofi),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn lofi_is_one_file_or_a_command_about_the_cluster() {
+        let one = lofi(&["in.wav", "out.mp3"]).unwrap();
+        let file = one.file.unwrap();
+        assert_eq!((file.input, file.profile.as_str()), ("in.wav".into(), "standard"));
+        assert!(one.action.is_none());
+        let file = lofi(&["--profile", "classic", "status.wav", "out.mp3"]).unwrap().file.unwrap();
+        assert_eq!(file.profile, "classic");
+        assert!(lofi(&["status", "--json"]).unwrap().action.is_some());
+        assert!(lofi(&["queue", "--everything", "--dry-run"]).unwrap().action.is_some());
+        assert!(lofi(&["retry"]).unwrap().action.is_some());
+        for wrong in [&[][..], &["in.wav"], &["queue"], &["in.wav", "out.mp3", "status"]] {
+            assert_eq!(lofi(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
+        }
+    }
 
     #[test]
     fn a_wrong_port_is_told_with_the_variable_that_may_hold_it() {

@@ -1,6 +1,6 @@
 //! `tourbus lofi`: the small version of one song, without any cluster.
 
-use crate::args::Lofi;
+use crate::args::LofiFile;
 use anyhow::{Context, bail};
 use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 use std::{
@@ -23,7 +23,7 @@ const PROFILE_HELP: &str = "docs/lofi.md shows one, such as {\"name\": \"mine\",
 const SONGS: [&str; 5] = ["mp3", "wav", "flac", "ogg", "m4a"];
 
 /// Makes it under a name beside the real one, decodes it again, and then gives it its name.
-pub fn run(args: &Lofi) -> anyhow::Result<ExitCode> {
+pub fn run(args: &LofiFile) -> anyhow::Result<ExitCode> {
     let profile = profile(&args.profile)?;
     if [&args.input, &args.output].contains(&&PathBuf::from("-")) {
         bail!(
@@ -171,7 +171,7 @@ mod tests {
         fs::write(&song, b"x").unwrap();
         let said = |input: &Path, output: &Path| {
             let (input, output) = (input.to_owned(), output.to_owned());
-            run(&Lofi { input, output, profile: "classic".to_owned() }).unwrap_err().to_string()
+            run(&LofiFile { input, output, profile: "classic".to_owned() }).unwrap_err().to_string()
         };
         let new = dir.path().join("new.mp3");
         assert!(said(dir.path(), &new).contains("is no file"));

@@ -9,13 +9,14 @@ mod inspect;
 mod joining;
 mod keys;
 mod lofi;
+mod manual;
 mod operate;
 mod people;
 mod report;
 mod serve;
 mod signals;
 
-use args::{Account, Admin, Args, Command, Server};
+use args::{Account, Admin, Args, Command, Lofi, Server};
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -36,8 +37,13 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
         Command::Inspect => inspect::run(),
         Command::Convert(options) => convert::run(&options),
         // By hand: one song, no cluster.
-        Command::Lofi(options) => lofi::run(&options),
         Command::VerifyReport(options) => report::run(&options),
+        Command::Lofi(Lofi { file: Some(file), .. }) => lofi::run(&file),
+        Command::Lofi(Lofi { action: Some(action), .. }) => ask(tourbus_cli::run_lofi(action)),
+        Command::Lofi(_) => anyhow::bail!("name a song and its small version: see --help"),
+        Command::Operate(command) => ask(tourbus_cli::run(command)),
+        Command::Completions(options) => manual::completions(options.shell),
+        Command::Man(options) => manual::pages(options.dir.as_deref()),
         Command::Adopt(options) => wait(adopt::run(options)),
         Command::Up(options) => wait(operate::up(options)),
         Command::Migrate(file) => wait(operate::migrate(&file.config)),
@@ -57,6 +63,12 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
 fn wait(act: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     tourbus_telemetry::init()?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(act)
+}
+
+/// Does what asks a master: one thread is enough, and nobody reads logs.
+fn ask(act: impl Future<Output = u8>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(ExitCode::from(runtime.block_on(act)))
 }
 
 /// The whole reason in one line. Many errors show their source themselves: what was said already

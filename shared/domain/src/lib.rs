@@ -11,6 +11,7 @@ pub mod ids;
 pub mod job;
 pub mod job_state;
 pub mod lane;
+pub mod numbers;
 pub mod quarantine;
 pub mod server;
 pub mod settings;

@@ -122,7 +122,7 @@ fn dependencies_point_one_way() {
         &["domain"],
         &["protocol", "config", "telemetry", "tls", "http", "supervisor", "lofi"],
         &["mediaroot", "staging", "broker", "store", "topology"],
-        &["web", "coordinator", "worker", "media", "staging-server", "agent", "adopt"],
+        &["web", "coordinator", "worker", "media", "staging-server", "agent", "adopt", "cli"],
         &["joined"],
     ];
     let layer_of = |name: &str| layers.iter().position(|l| l.contains(&name));

@@ -6,6 +6,7 @@
 mod adopt;
 mod broker;
 mod browser;
+mod cli;
 mod encrypted;
 mod faults;
 mod house;

@@ -196,7 +196,7 @@ async fn an_error_page_keeps_the_navigation_and_leads_back() {
         ("/move?server_id=zork".to_owned(), 400, "Choose a server under Home server."),
         ("/jobs?state=zork".to_owned(), 400, "Open the page without this filter"),
         ("/jobs?group=zork".to_owned(), 400, "Open the page without this filter"),
-        ("/batches?server_id=x".to_owned(), 400, "Open the page without this filter"),
+        ("/batches?state=zork".to_owned(), 400, "Open the page without this filter"),
     ];
     for (path, status, says) in cases {
         let (got, page) = browser.page(&path).await;

@@ -5,7 +5,7 @@ mod accounts;
 mod admin_commands;
 mod api;
 mod attack;
-mod fixture;
+pub(crate) mod fixture;
 mod live;
 mod lofi;
 mod malformed;

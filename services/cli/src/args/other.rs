@@ -1,0 +1,258 @@
+//! Queues, LOFI, verification, audit, balance.
+
+use super::{Access, Extent, Listing, Plain, Span, Sure};
+use crate::numbers;
+use clap::{ArgGroup, Args as ClapArgs, Subcommand};
+
+/// `tourbus queues`.
+#[derive(Debug, ClapArgs)]
+pub struct Queues {
+    #[command(flatten)]
+    pub access: Access,
+    #[command(flatten)]
+    pub what: Listing<Plain, QueuesAction>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum QueuesAction {
+    /// How much waits on each lane
+    List(Plain),
+    /// Messages that nobody could handle
+    Dead(Dead),
+    /// Put a dead message back on the queue that it came from
+    Requeue(OneLetter),
+    /// Remove a dead message for good
+    Discard(Discard),
+}
+
+impl From<Plain> for QueuesAction {
+    fn from(list: Plain) -> Self {
+        Self::List(list)
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Dead {
+    /// Only those that stood on a lane of this server
+    #[arg(long, value_name = "SLUG")]
+    pub server: Option<String>,
+    /// Only those that died of this
+    #[arg(long, value_name = "REASON")]
+    pub reason: Option<String>,
+    #[command(flatten)]
+    pub extent: Extent,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct OneLetter {
+    /// The message, as `queues dead` names it
+    #[arg(value_name = "ID")]
+    pub id: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Discard {
+    #[command(flatten)]
+    pub letter: OneLetter,
+    #[command(flatten)]
+    pub sure: Sure,
+}
+
+/// What `tourbus lofi` does with the cluster's songs.
+#[derive(Debug, Subcommand)]
+pub enum LofiAction {
+    /// How many songs have their small version, and how fast they are made
+    Status(LofiStatus),
+    /// Queue conversions of songs
+    Queue(LofiQueue),
+    /// Songs whose last conversion failed, and why
+    Failures(LofiFailures),
+    /// Try again every song whose last conversion failed
+    Retry(LofiRetry),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct LofiStatus {
+    #[command(flatten)]
+    pub access: Access,
+}
+
+// The flags are options, independent of one another.
+#[allow(clippy::struct_excessive_bools)]
+#[derive(Debug, ClapArgs)]
+#[command(group = ArgGroup::new("which").required(true).args(["artist", "server", "everything"]))]
+pub struct LofiQueue {
+    #[command(flatten)]
+    pub access: Access,
+    /// All songs of these artists, by id or slug
+    #[arg(long, value_name = "ARTIST", num_args = 1..)]
+    pub artist: Vec<String>,
+    /// All songs of the artists who live on this server
+    #[arg(long, value_name = "SLUG")]
+    pub server: Option<String>,
+    /// All songs there are
+    #[arg(long)]
+    pub everything: bool,
+    /// By this profile; each artist's own, or the cluster's, by default
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Only songs that have no small version
+    #[arg(long)]
+    pub only_missing: bool,
+    /// Only songs whose small version was made by another profile
+    #[arg(long, conflicts_with = "only_missing")]
+    pub only_outdated: bool,
+    /// Before everything that is converted in bulk
+    #[arg(long)]
+    pub express: bool,
+    /// Why, for people to read
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub reason: String,
+    /// Only say how many songs that is, and how long it may take
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Wait until all are converted; status 1 unless all are
+    #[arg(long, conflicts_with = "dry_run")]
+    pub watch: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct LofiFailures {
+    #[command(flatten)]
+    pub access: Access,
+    /// At most so many, the newest first
+    #[arg(long, value_name = "N", default_value_t = 50,
+        value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct LofiRetry {
+    #[command(flatten)]
+    pub access: Access,
+}
+
+/// `tourbus verify`.
+#[derive(Debug, ClapArgs)]
+pub struct Verify {
+    #[command(flatten)]
+    pub access: Access,
+    #[command(subcommand)]
+    pub action: VerifyAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum VerifyAction {
+    /// Queue a verification for each artist
+    Queue(VerifyQueue),
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(group = ArgGroup::new("which").required(true).args(["artist", "server", "everything"]))]
+pub struct VerifyQueue {
+    /// These artists, by id or slug
+    #[arg(long, value_name = "ARTIST", num_args = 1..)]
+    pub artist: Vec<String>,
+    /// Everybody who lives on this server
+    #[arg(long, value_name = "SLUG")]
+    pub server: Option<String>,
+    /// Everybody
+    #[arg(long)]
+    pub everything: bool,
+    /// Read at most so much a second, such as 20MB; as the master has it by default
+    #[arg(long, value_name = "BYTES", value_parser = numbers::parse_bytes)]
+    pub rate: Option<u64>,
+    /// Wait until all are verified; status 1 unless all are well
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// `tourbus audit`.
+#[derive(Debug, ClapArgs)]
+pub struct Audit {
+    #[command(flatten)]
+    pub access: Access,
+    #[command(flatten)]
+    pub what: Listing<AuditList, AuditAction>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditAction {
+    /// Who did what, the newest first
+    List(AuditList),
+}
+
+impl From<AuditList> for AuditAction {
+    fn from(list: AuditList) -> Self {
+        Self::List(list)
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, ClapArgs)]
+pub struct AuditList {
+    /// By whom: an email address, or the name of a process
+    #[arg(long, value_name = "WHO")]
+    pub actor: Option<String>,
+    /// This action, or all of a noun: job.cancel, job.
+    #[arg(long, value_name = "ACTION")]
+    pub action: Option<String>,
+    /// To this object: batch:ID, server:ID …
+    #[arg(long, value_name = "NOUN:ID")]
+    pub object: Option<String>,
+    /// done, refused or failed
+    #[arg(long, value_name = "RESULT")]
+    pub result: Option<String>,
+    #[command(flatten)]
+    pub span: Span,
+    #[command(flatten)]
+    pub extent: Extent,
+}
+
+/// `tourbus balance`.
+#[derive(Debug, ClapArgs)]
+pub struct Balance {
+    #[command(flatten)]
+    pub access: Access,
+    #[command(flatten)]
+    pub what: Listing<BalanceShow, BalanceAction>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BalanceAction {
+    /// Show which moves would spread the plays evenly
+    Show(BalanceShow),
+    /// Queue these moves, as one batch for each server that takes artists
+    Apply(BalanceApply),
+}
+
+impl From<BalanceShow> for BalanceAction {
+    fn from(show: BalanceShow) -> Self {
+        Self::Show(show)
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "a tolerance is a share from 0 to 1, such as 0.1".to_owned())
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, ClapArgs)]
+pub struct BalanceShow {
+    /// How far a server's plays may be from its share; 0.1 by default
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub tolerance: Option<f64>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct BalanceApply {
+    #[command(flatten)]
+    pub show: BalanceShow,
+    /// Before everything that is queued
+    #[arg(long)]
+    pub express: bool,
+    /// Why, for people to read
+    #[arg(long, value_name = "TEXT", default_value = "tourbus balance apply")]
+    pub reason: String,
+    #[command(flatten)]
+    pub sure: Sure,
+}
