@@ -2,7 +2,7 @@
 
 use super::{
     accounts, adopt, artist_change, artist_new, artists, audit, batches, drain, events, grants,
-    jobs, joining, lofi, moves, own, profiles, queues, servers, settings, tokens,
+    jobs, joining, lofi, moves, own, profiles, queues, servers, settings, tokens, verify,
 };
 use crate::{
     app::App,
@@ -64,6 +64,10 @@ pub fn table(described: OpenApi) -> (OpenApiRouter<App>, Vec<Rule>) {
         .look(May(Right::Look), routes!(profiles::list))
         .change(May(Right::Servers), Action::ProfileCreate, routes!(profiles::create))
         .change(May(Right::Servers), Action::ProfileDelete, routes!(profiles::delete))
+        .change(May(Right::Steer), Action::VerifyQueue, routes!(verify::create))
+        .look(May(Right::Look), routes!(verify::get))
+        .look(May(Right::Look), routes!(verify::findings))
+        .change(May(Right::Steer), Action::FindingResolve, routes!(verify::resolve))
         .look(May(Right::Look), routes!(batches::list))
         .look(May(Right::Look), routes!(batches::one))
         .look(May(Right::Look), routes!(batches::refusals))
