@@ -9,3 +9,4 @@ mod lofi;
 mod outbox;
 mod plays;
 mod servers;
+mod verify;
