@@ -111,6 +111,7 @@ impl Reader {
         let mut told = Instant::now();
         for (walked, _) in files {
             let WalkedKind::File(seen) = walked.kind else { continue };
+            self.tell_now_and_then(&mut told)?;
             for anew in 1..=ANEW_MAX {
                 let last = anew == ANEW_MAX;
                 if let Went::Done = self.file(&walked.path, &seen, last, &mut told)? {

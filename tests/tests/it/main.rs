@@ -31,6 +31,7 @@ mod topology;
 mod troubles;
 mod up;
 mod uploads;
+mod verify;
 mod web;
 mod worker;
 mod workshop;

@@ -1,7 +1,7 @@
 //! Comparing what was read with what was there before. Touches nothing.
 
 use super::{Fact, Known, Placed, Read, Record};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use tourbus_domain::{Accepted, Finding, FindingKind, VerifyReport};
 use tourbus_protocol::TreePath;
 
@@ -133,9 +133,9 @@ impl Comparison<'_> {
 
     /// What the page names is missing even if nothing else was ever known of it.
     fn add_lost(&self, findings: &mut Vec<Finding>) {
+        let told: HashSet<String> = findings.iter().map(|f| f.path.clone()).collect();
         for path in self.lost {
-            let text = path.to_string();
-            if !findings.iter().any(|f| f.path == text) {
+            if !told.contains(&path.to_string()) {
                 findings.push(finding(path, FindingKind::Missing, self.known(path), None, ""));
             }
         }

@@ -2,6 +2,10 @@
 
 use super::fixture::Web;
 use serde_json::json;
+use tourbus_domain::{
+    Finding, FindingKind, Input, MoveSettings, StepRef, StepResult, VerifyReport,
+};
+use tourbus_store::{Teller, Told};
 use uuid::Uuid;
 
 #[tokio::test]
@@ -79,5 +83,105 @@ async fn what_a_request_for_readings_lacks_is_told() {
         (&overview["every_days"], &overview["rate_bytes_s"]),
         (&json!(0), &json!(1_500_000))
     );
+    web.finish().await;
+}
+
+/// Plays the worker that has found these in the files of the one artist who is queued.
+async fn found(web: &Web, findings: Vec<Finding>) {
+    let lease = web.store.take_due_orders(10).await.unwrap();
+    let order = lease.orders()[0].clone();
+    lease.settle(&[order.id], &[]).await.unwrap();
+    let step = StepRef { job_id: order.job_id, key: order.key, epoch: order.epoch };
+    let mut report = VerifyReport { files: 7, bytes: 123_456, findings, ..VerifyReport::default() };
+    for kind in report.findings.iter().map(|f| f.kind).collect::<Vec<_>>() {
+        report.count(kind);
+    }
+    let done = Input::Done { step, result: StepResult::Verify(report) };
+    let by = Teller::Server(order.server.clone());
+    let told = [Input::Started(step), done].map(|input| Told {
+        job_id: order.job_id,
+        input,
+        by: by.clone(),
+    });
+    let outcomes = web.store.apply_inputs(&told, &MoveSettings::default()).await.unwrap();
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+}
+
+fn finding(path: &str, kind: FindingKind) -> Finding {
+    Finding {
+        path: path.to_owned(),
+        kind,
+        bytes_expected: (kind != FindingKind::Untracked).then_some(2_000_000),
+        bytes_actual: (kind != FindingKind::Missing).then_some(2_000_000),
+        offset: (kind == FindingKind::Corrupt).then_some(16 << 20),
+        blake3_expected: (kind != FindingKind::Untracked).then(|| "ab".repeat(32)),
+        blake3_actual: (kind != FindingKind::Missing).then(|| "cd".repeat(32)),
+        state: "s".to_owned(),
+        detail: (kind == FindingKind::Unreadable).then(|| "Input/output error".to_owned()),
+    }
+}
+
+#[tokio::test]
+async fn findings_are_shown_with_how_to_mend_them_and_resolved() {
+    let web = Web::start("web_findings").await;
+    let artist = web.artists(1, &[("Ada & Co", 1)]).await[0];
+    let (status, answer) =
+        web.ask("POST", "/verify", &json!({ "artist_ids": [artist.0, Uuid::nil()] })).await;
+    assert_eq!((status, &answer["accepted"]), (202, &json!(1)), "{answer}");
+    assert_eq!(answer["refused"][0]["reason"], "unknown");
+    let bad = [
+        finding("songs/<b>.mp3", FindingKind::Corrupt),
+        finding("songs/lost.mp3", FindingKind::Missing),
+        finding("vault/new.zip", FindingKind::Untracked),
+        finding("songs/io.mp3", FindingKind::Unreadable),
+    ];
+    found(&web, bad.to_vec()).await;
+
+    let overview = web.api("/verify").await.1;
+    assert_eq!((&overview["open_findings"], &overview["never_verified"]), (&json!(4), &json!(0)));
+    let (_, first) = web.api("/verify/findings?limit=3").await;
+    assert_eq!(first["items"].as_array().unwrap().len(), 3);
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let (_, rest) = web.api(&format!("/verify/findings?limit=3&cursor={cursor}")).await;
+    assert_eq!((rest["items"].as_array().unwrap().len(), &rest["next_cursor"]), (1, &json!(null)));
+    let all: Vec<_> = [&first, &rest].iter().flat_map(|p| p["items"].as_array().unwrap()).collect();
+    assert!(all.iter().all(|f| f["remedy"].as_str().unwrap().len() > 20), "{all:#?}");
+
+    for at in ["/verify".to_owned(), format!("/artists/{artist}")] {
+        let page = web.page(&at, "operator").await;
+        assert!(!page.contains("songs/<b>"), "{at}: a path is no markup");
+        for part in [
+            "the disk lost them",
+            "from byte 16777216: was abababababababab, is cdcdcdcdcdcdcdcd",
+            "Put the file back from a backup",
+            "Input/output error",
+            "it had 2.0 MB",
+            "Accept",
+        ] {
+            assert!(page.contains(part), "{at}: {part} is missing:\n{page}");
+        }
+    }
+    let page = web.page(&format!("/artists/{artist}"), "viewer").await;
+    assert!(page.contains("4 are not what they were") && !page.contains("Accept all"), "{page}");
+
+    let one = |kind: &str| {
+        let found = all.iter().find(|f| f["kind"] == kind).unwrap();
+        found["id"].as_str().unwrap().to_owned()
+    };
+    let at = format!("/verify/findings/{}/resolve", one("untracked"));
+    assert_eq!(web.ask("POST", &at, &json!({ "accept": true })).await.0, 204);
+    let (status, location, _) =
+        web.form(&format!("/verify/findings/{}/resolve", one("missing")), "as=mended").await;
+    assert_eq!((status, location.as_str()), (303, "/verify?done=mended&n=1"));
+    assert!(web.page(&location, "operator").await.contains("The next reading looks"));
+    let (status, ..) = web.form(&format!("/artists/{artist}/findings"), "as=mended").await;
+    assert_eq!(status, 303);
+    assert_eq!(web.api("/verify/findings").await.1["items"], json!([]));
+    let resolved = web.api("/verify/findings?resolved=true").await.1;
+    let how: Vec<_> = resolved["items"].as_array().unwrap().iter().collect();
+    assert!(how.iter().all(|f| f["resolved_by"] != json!(null)), "{how:#?}");
+    assert_eq!(how.iter().filter(|f| f["resolution"] == "accepted").count(), 1);
+    let log = web.page("/audit", "admin").await;
+    assert!(log.contains("resolved findings") && log.contains("to be verified"), "{log}");
     web.finish().await;
 }
