@@ -474,7 +474,7 @@ mod tests {
     fn a_first_reading_claims_nothing() {
         assert_eq!(
             outcome(true, 3, 1_000, 0),
-            "first reading: 3 files, 1 kB noted, nothing to compare with."
+            "first reading: 3 files, 1.0 kB noted, nothing to compare with."
         );
         assert!(outcome(false, 3, 1_000, 0).ends_with("all are what they were."));
         assert!(outcome(false, 3, 1_000, 1).ends_with("1 is not what they were."));

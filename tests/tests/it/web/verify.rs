@@ -40,8 +40,8 @@ async fn a_reading_is_looked_at_before_it_is_queued() {
     assert!(cancel.contains("Cancel 1 reading"), "{cancel}");
     let (_, jobs) = web.api("/jobs?kind=verify").await;
     assert_eq!(jobs["items"].as_array().unwrap().len(), 2, "{jobs}");
-    let job = web.page(&format!("/jobs/{}", jobs["items"][0]["id"].as_str().unwrap()), "viewer");
-    assert!(job.await.contains("Verifying "));
+    let at = format!("/jobs/{}", jobs["items"][0]["id"].as_str().unwrap());
+    assert!(web.page(&at, "viewer").await.contains("Verifying "));
     let (status, _, text) = web.form("/verify", "server=&do=verify").await;
     assert!(status == 200 && text.contains("There is nobody to verify"), "{status} {text}");
     web.finish().await;
