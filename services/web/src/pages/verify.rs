@@ -47,6 +47,7 @@ struct ServerLine {
     queued: String,
     running: i64,
     read_7d: String,
+    bytes_7d: String,
     findings: String,
     bad: bool,
 }
@@ -153,7 +154,8 @@ fn server_line(of: &VerifyServerView, servers: &[ServerView]) -> ServerLine {
         oldest: of.oldest_at.map(show::when),
         queued: show::count(of.queued),
         running: of.running,
-        read_7d: format!("{} · {}", show::count(of.read_7d), show::bytes(of.bytes_7d)),
+        read_7d: show::count(of.read_7d),
+        bytes_7d: show::bytes(of.bytes_7d),
         findings: show::count(of.open_findings),
         bad: of.open_findings > 0,
     }
@@ -182,7 +184,8 @@ fn finding_line(of: FindingView, servers: &[ServerView]) -> FindingLine {
     let short = |hash: &Option<String>| {
         hash.as_deref().map_or_else(|| "–".to_owned(), |h| h.chars().take(16).collect::<String>())
     };
-    let hashes = if of.blake3_expected.is_none() && of.blake3_actual.is_none() {
+    // Without one that it had, there is nothing to compare the other with.
+    let hashes = if of.blake3_expected.is_none() {
         String::new()
     } else {
         let from = of.offset.map_or_else(String::new, |at| format!(" from byte {at}"));

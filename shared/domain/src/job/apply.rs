@@ -158,7 +158,7 @@ impl Job {
         match self.kind {
             JobKind::Move => self.move_given_up(key, error, ctx, effects),
             JobKind::Provision | JobKind::Lofi | JobKind::Verify => {
-                self.task_given_up(error, effects)
+                self.task_given_up(error, effects);
             }
         }
     }
