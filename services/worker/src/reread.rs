@@ -133,7 +133,7 @@ impl Reader {
         let file = match self.tree.tree().read(path) {
             Ok(file) => file,
             Err(error) if error.is_missing() => return Ok(Went::Done),
-            Err(error) => return self.unreadable(path, seen, error.source),
+            Err(error) => return self.unreadable(path, seen, &error.source),
         };
         let (before, begun_at) = (self.bytes, Instant::now());
         let (pieces, whole) = self.reading.resumed(path, &file.identity);
@@ -147,7 +147,7 @@ impl Reader {
             Ok(()) => {}
             Err(Broken::Stopped) => return Err(self.why()),
             Err(Broken::Root(error)) => return Err(error.into()),
-            Err(Broken::Io(error)) => return self.unreadable(path, &identity, error),
+            Err(Broken::Io(error)) => return self.unreadable(path, &identity, &error),
         }
         let changed = !file.is_unchanged().map_err(|e| fault::from_io(&e, e.to_string()))?;
         if changed && !last {
@@ -236,10 +236,10 @@ impl Reader {
         &mut self,
         path: &TreePath,
         seen: &Identity,
-        error: io::Error,
+        error: &io::Error,
     ) -> Result<Went, Stop> {
         if !error.raw_os_error().is_some_and(|e| FILE_FAULTS.contains(&e)) {
-            return Err(fault::from_io(&error, format!("cannot read: {error}"))
+            return Err(fault::from_io(error, format!("cannot read: {error}"))
                 .at(path.to_string())
                 .into());
         }

@@ -156,15 +156,13 @@ impl Notes {
             return Ok(());
         }
         let shown = &self.0;
-        let opened = fs::File::options().read(true).append(true).create(true).open(shown);
-        let mut file = match absent(opened.doing("write", shown))? {
-            Some(file) => file,
-            None => {
-                let dir = shown.parent().unwrap_or(shown);
-                fs::create_dir_all(dir).doing("make", dir)?;
-                let again = fs::File::options().read(true).append(true).create(true).open(shown);
-                again.doing("write", shown)?
-            }
+        let open = || fs::File::options().read(true).append(true).create(true).open(shown);
+        let mut file = if let Some(file) = absent(open().doing("write", shown))? {
+            file
+        } else {
+            let dir = shown.parent().unwrap_or(shown);
+            fs::create_dir_all(dir).doing("make", dir)?;
+            open().doing("write", shown)?
         };
         let mut noted = String::new();
         file.read_to_string(&mut noted).doing("read", shown)?;
