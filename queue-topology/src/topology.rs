@@ -201,7 +201,7 @@ mod tests {
         let before = topology(&["master"]);
         let slug = "server2".parse().unwrap();
         let with = before.clone().with_server(&slug, hush());
-        assert_eq!(with.queues.len(), before.queues.len() + 6);
+        assert_eq!(with.queues.len(), before.queues.len() + Lane::ALL.len());
         let twice = with.clone().with_server(&slug, hush());
         assert_eq!(twice.show(), with.show());
         assert_eq!(with.without_server(&slug).show(), before.show());

@@ -16,6 +16,11 @@ impl Coordinator {
                 Ok(days) => tracing::info!(days, "housekeeping.plays_window_advanced"),
                 Err(error) => tracing::warn!(%error, "housekeeping.plays_window_stands"),
             }
+            match self.store.prune_verifies().await {
+                Ok(0) => {}
+                Ok(rows) => tracing::info!(rows, "housekeeping.verifies_pruned"),
+                Err(error) => tracing::warn!(%error, "housekeeping.verifies_not_pruned"),
+            }
             match self.store.prune().await {
                 Ok(pruned) if pruned == Pruned::default() => {}
                 Ok(pruned) => tracing::info!(?pruned, "housekeeping.pruned"),

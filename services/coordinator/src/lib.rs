@@ -24,6 +24,7 @@ mod relay;
 mod reports;
 mod rescue;
 mod sweep;
+mod verify;
 
 pub use error::CoordinatorError;
 pub use keyring::{Key, KeyState, Keyring, KeyringError, KeyringFile};
@@ -123,6 +124,8 @@ impl Coordinator {
         tasks.spawn(async move { this.sweep().await });
         let this = Arc::clone(self);
         tasks.spawn(async move { this.housekeep().await });
+        let this = Arc::clone(self);
+        tasks.spawn(async move { this.verify_in_turn().await });
         let this = Arc::clone(self);
         tasks.spawn(async move { this.check_servers().await });
         let this = Arc::clone(self);

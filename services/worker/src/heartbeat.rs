@@ -127,8 +127,17 @@ pub async fn clean<S: Staging>(desk: Arc<Desk<S>>) {
 fn tell(cleaned: Result<Cleaned, RootError>) {
     match cleaned {
         Ok(cleaned) if cleaned == Cleaned::default() => (),
-        Ok(Cleaned { retired, fences, jobs, freezes, half_done, uploads }) => {
-            tracing::info!(retired, fences, jobs, freezes, half_done, uploads, "janitor.cleaned");
+        Ok(Cleaned { retired, fences, jobs, freezes, half_done, uploads, records }) => {
+            tracing::info!(
+                retired,
+                fences,
+                jobs,
+                freezes,
+                half_done,
+                uploads,
+                records,
+                "janitor.cleaned"
+            );
         }
         Err(error) => tracing::warn!(%error, "janitor.failed"),
     }

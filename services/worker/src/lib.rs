@@ -22,6 +22,7 @@ mod memory;
 mod phase;
 mod plays;
 mod quarantine;
+mod reread;
 mod run;
 pub mod steps;
 mod trust;

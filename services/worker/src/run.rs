@@ -172,6 +172,7 @@ impl Lanes {
             (Lane::Import, slots.import),
             (Lane::Lofi, slots.lofi),
             (Lane::LofiBulk, slots.lofi_bulk),
+            (Lane::Verify, slots.verify),
             (Lane::Upkeep, slots.upkeep),
         ];
         let errands = TaskTracker::new();

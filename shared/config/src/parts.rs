@@ -141,6 +141,8 @@ pub struct Slots {
     /// Lane `lofi-bulk`: songs that are converted by the thousand. They give way to everything
     /// else. As many as there are cores by default.
     pub lofi_bulk: u16,
+    /// Lane `verify`: artists whose files are read back. Each reads at the rate that its order says.
+    pub verify: u16,
     /// Lane `upkeep`.
     pub upkeep: u16,
 }
@@ -149,7 +151,15 @@ impl Default for Slots {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         let cores = u16::try_from(cores).unwrap_or(u16::MAX);
-        Self { export: 2, express: 1, import: 4, lofi: cores, lofi_bulk: cores, upkeep: 8 }
+        Self {
+            export: 2,
+            express: 1,
+            import: 4,
+            lofi: cores,
+            lofi_bulk: cores,
+            verify: 1,
+            upkeep: 8,
+        }
     }
 }
 

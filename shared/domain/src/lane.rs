@@ -17,14 +17,23 @@ pub enum Lane {
     Lofi,
     /// LOFI renditions in bulk; never delays `lofi`.
     LofiBulk,
+    /// Reading artists' files back; slow by intent, and apart, so that it delays nothing.
+    Verify,
     /// Short steps that finish or undo a move: sync, promote, retire, abandon, void.
     Upkeep,
 }
 
 impl Lane {
     /// Every lane, in the order they are shown.
-    pub const ALL: [Self; 6] =
-        [Self::Express, Self::Export, Self::Import, Self::Lofi, Self::LofiBulk, Self::Upkeep];
+    pub const ALL: [Self; 7] = [
+        Self::Express,
+        Self::Export,
+        Self::Import,
+        Self::Lofi,
+        Self::LofiBulk,
+        Self::Verify,
+        Self::Upkeep,
+    ];
 
     /// The stable name, as in queue names, routing keys and the database.
     pub const fn as_str(self) -> &'static str {
@@ -34,6 +43,7 @@ impl Lane {
             Self::Import => "import",
             Self::Lofi => "lofi",
             Self::LofiBulk => "lofi-bulk",
+            Self::Verify => "verify",
             Self::Upkeep => "upkeep",
         }
     }
@@ -47,7 +57,7 @@ impl fmt::Display for Lane {
 
 /// A text that names no lane.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} names no lane: expected export, express, import, lofi, lofi-bulk or upkeep")]
+#[error("{0:?} names no lane: expected export, express, import, lofi, lofi-bulk, verify or upkeep")]
 pub struct UnknownLane(pub String);
 
 impl FromStr for Lane {

@@ -58,7 +58,8 @@ impl Side {
             | StepKind::AbandonImport
             | StepKind::AbandonExport
             | StepKind::Provision
-            | StepKind::Lofi => None,
+            | StepKind::Lofi
+            | StepKind::Verify => None,
         }
     }
 }

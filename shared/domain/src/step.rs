@@ -27,11 +27,13 @@ pub enum StepKind {
     Provision,
     /// Home: make a song's small rendition.
     Lofi,
+    /// Home: read all files back, and compare them with what they were.
+    Verify,
 }
 
 impl StepKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Export,
         Self::Import,
         Self::Sync,
@@ -41,6 +43,7 @@ impl StepKind {
         Self::AbandonExport,
         Self::Provision,
         Self::Lofi,
+        Self::Verify,
     ];
 
     /// The stable name, as in messages and the database.
@@ -55,6 +58,7 @@ impl StepKind {
             Self::AbandonExport => "abandon_export",
             Self::Provision => "provision",
             Self::Lofi => "lofi",
+            Self::Verify => "verify",
         }
     }
 
@@ -66,6 +70,7 @@ impl StepKind {
             Self::Export => Lane::Export,
             Self::Import => Lane::Import,
             Self::Lofi => Lane::Lofi,
+            Self::Verify => Lane::Verify,
             Self::Sync
             | Self::Promote
             | Self::Retire
@@ -224,6 +229,8 @@ pub enum StepResult {
         /// How long making it took, in milliseconds.
         took_ms: u64,
     },
+    /// All files were read; what was found.
+    Verify(crate::VerifyReport),
 }
 
 /// How a small rendition came to be.

@@ -4,6 +4,7 @@
 use crate::{
     error::{Doing, RootError},
     identity::Identity,
+    record::Notes,
 };
 use rustix::{
     fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat},
@@ -24,6 +25,8 @@ use tourbus_protocol::TreePath;
 pub struct Beneath {
     pub(crate) fd: OwnedFd,
     pub(crate) shown: PathBuf,
+    /// Where it is noted what is written; none for trees that no record is kept of.
+    pub(crate) notes: Option<Notes>,
 }
 
 /// A file open for reading, as it was when it was opened.
@@ -41,7 +44,12 @@ impl Beneath {
     /// Opens the top directory, which must not be a symlink itself.
     pub fn open(top: &Path) -> Result<Self, RootError> {
         let fd = fs::openat(CWD, top, DIR_FLAGS, Mode::empty()).doing("open", top)?;
-        Ok(Self { fd, shown: top.to_owned() })
+        Ok(Self { fd, shown: top.to_owned(), notes: None })
+    }
+
+    /// Notes that this path is about to be written.
+    pub(crate) fn note(&self, path: &TreePath) -> Result<(), RootError> {
+        self.notes.as_ref().map_or(Ok(()), |notes| notes.add(path))
     }
 
     /// The top directory's path, for messages.
@@ -121,6 +129,14 @@ impl ReadFile {
             }
         }
         Ok(filled)
+    }
+
+    /// Lets the kernel forget what it holds of some bytes, so that reading them asks the disk. It
+    /// keeps what is not written back yet, and what others have mapped; the disk's own cache is out
+    /// of reach.
+    pub fn forget_cached(&self, offset: u64, len: u64) -> std::io::Result<()> {
+        let len = std::num::NonZeroU64::new(len);
+        Ok(fs::fadvise(&self.fd, offset, len, fs::Advice::DontNeed)?)
     }
 
     /// Flushes what has been written to it, by whomever.

@@ -56,6 +56,8 @@ pub struct Cleaned {
     pub freezes: u64,
     /// Uploads that nobody continued, and notes of those that are done.
     pub uploads: u64,
+    /// Records of artists who have left.
+    pub records: u64,
     /// What killed processes had not finished writing or removing.
     pub half_done: u64,
 }
@@ -101,6 +103,7 @@ impl MediaRoot {
             fences: self.clean_fences(now)?,
             jobs: self.clean_promoted(now, stop)?,
             freezes: self.clean_freezes(now)?,
+            records: self.clean_records(now)?,
             half_done: self.clean_half_done(now, stop)?,
             uploads: self.tidy_uploads(now)?,
         };

@@ -17,6 +17,7 @@
 //!     master-keys.json               the master's keys that count, once it has changed them
 //!     plays/                         plays on their way to the master
 //!     changed/<artist id>            the artist's songs have changed, and the master is to know
+//!     records/                       what artists' files were, to be compared (see `record`)
 //!     uploads-tidied                 when forgotten uploads were last looked for
 //!     adopting/<artist id>/          a tree of another community, on its way in
 //!     fences/<job id>/               highest epochs seen, and locks; outlives the job
@@ -54,9 +55,12 @@ impl MediaRoot {
     }
 
     /// Directories that must exist before anything else happens.
-    pub fn directories(&self) -> [PathBuf; 9] {
-        ["by-slug", "moved", "freezes", "incoming", "retired", "jobs", "fences", "plays", "changed"]
-            .map(|d| self.hidden(d))
+    pub fn directories(&self) -> [PathBuf; 10] {
+        [
+            "by-slug", "moved", "freezes", "incoming", "retired", "jobs", "fences", "plays",
+            "changed", "records",
+        ]
+        .map(|d| self.hidden(d))
     }
 
     /// The symlink from a public name to an artist.

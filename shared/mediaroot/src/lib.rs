@@ -15,6 +15,7 @@ mod janitor;
 pub mod layout;
 mod plays;
 mod quarantine;
+mod record;
 mod remove;
 mod retired;
 pub mod serve;
@@ -36,6 +37,9 @@ pub use identity::Identity;
 pub use janitor::{Cleaned, FENCE_KEEP, FREEZE_KEEP, PROMOTED_KEEP, Promoted};
 pub use layout::MediaRoot;
 pub use plays::{Play, PlayJournal};
+pub use record::{
+    Commit, Compared, Comparison, FINDINGS_MAX, Fact, Known, Piece, Placed, Read, Reading, Record,
+};
 pub use remove::{Removal, remove_tree, rename_tree};
 pub use retired::{RETIRED_TREE, Retired};
 pub use setup::Space;

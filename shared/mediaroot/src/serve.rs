@@ -192,7 +192,7 @@ impl Tree {
     /// The same tree, for all that can be done with one.
     pub fn beneath(&self) -> io::Result<Beneath> {
         let fd = fs::openat(&self.dir, c".", DIR_FLAGS, Mode::empty())?;
-        Ok(Beneath { fd, shown: self.artist.to_string().into() })
+        Ok(Beneath { fd, shown: self.artist.to_string().into(), notes: None })
     }
 
     fn open_beneath(

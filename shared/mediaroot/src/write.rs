@@ -61,6 +61,7 @@ impl Beneath {
     /// Opens a file for reading and writing, making it and the directories above it. What is in
     /// the way and is no regular file is removed. Several may write one file at once.
     pub fn write(&self, path: &TreePath) -> Result<WriteFile, RootError> {
+        self.note(path)?;
         if let Ok(file) = self.try_write(path) {
             return Ok(file);
         }
@@ -127,6 +128,7 @@ impl Beneath {
 
     /// Removes whatever is at `path`, with all below it.
     pub fn remove_entry(&self, path: &TreePath) -> Result<(), RootError> {
+        self.note(path)?;
         match self.remove(path) {
             Err(e) if e.is_missing() => Ok(()),
             other => other,

@@ -19,6 +19,7 @@ use crate::{
     beneath::Beneath,
     error::{Doing, RootError, absent},
     freeze::Freeze,
+    record::Notes,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use rustix::{
@@ -71,7 +72,8 @@ impl MediaRoot {
         if before.is_some_and(|f| f.expires_at > now || f.expires_at > since) {
             return Err(NotNow::Moving);
         }
-        let tree = absent(Beneath::open(&self.tree(artist)))?.ok_or(NotNow::Gone)?;
+        let mut tree = absent(Beneath::open(&self.tree(artist)))?.ok_or(NotNow::Gone)?;
+        tree.notes = Some(Notes::of(self, artist));
         Ok(Writable { root: self.clone(), artist, tree, before })
     }
 
@@ -185,6 +187,8 @@ impl Beneath {
     }
 
     fn rename(&self, from: &TreePath, to: &TreePath, how: RenameFlags) -> Result<(), RootError> {
+        self.note(from)?;
+        self.note(to)?;
         self.at(from, |from_dir, from_name| {
             self.at(to, |to_dir, to_name| {
                 fs::renameat_with(from_dir, from_name, to_dir, to_name, how)?;

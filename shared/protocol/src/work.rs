@@ -3,7 +3,7 @@
 use crate::TreePath;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tourbus_domain::{ArtistId, Epoch, JobId, SegmentRef, Slug, StepKey, StepRef};
+use tourbus_domain::{Accepted, ArtistId, Epoch, JobId, SegmentRef, Slug, StepKey, StepRef};
 use uuid::Uuid;
 
 /// An order to one server. It counts only inside a [`crate::SignedWork`].
@@ -128,6 +128,16 @@ pub enum Order {
         #[serde(default)]
         anew: bool,
     },
+    /// Read all of the artist's files back, and compare them with what they were.
+    VerifyV1 {
+        /// Whose tree.
+        artist: ArtistRef,
+        /// How fast to read, in bytes per second; at least 1.
+        rate_bytes_s: u64,
+        /// Findings that a person has called right since the last time.
+        #[serde(default)]
+        accepted: Vec<Accepted>,
+    },
     /// Nothing to do but this: every try of the job below `floor`, and this very try, is void.
     VoidV1,
     /// Lift this quarantine of the server. Job and step of the message mean nothing.
@@ -157,7 +167,8 @@ impl Order {
             | Self::AbandonImportV1 { artist }
             | Self::AbandonExportV1 { artist }
             | Self::ProvisionV1 { artist, .. }
-            | Self::LofiV1 { artist, .. } => Some(artist),
+            | Self::LofiV1 { artist, .. }
+            | Self::VerifyV1 { artist, .. } => Some(artist),
             Self::VoidV1 | Self::ReleaseV1 { .. } | Self::TrustV1 { .. } => None,
         }
     }

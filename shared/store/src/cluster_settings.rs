@@ -16,6 +16,10 @@ pub struct ClusterSettings {
     pub sign_up: bool,
     /// How large an artist's files may be who has no quota of their own, in bytes.
     pub quota_bytes: u64,
+    /// In how many days every artist's files are read once; 0 for never by itself.
+    pub verify_every_days: u32,
+    /// How fast files are read for it, in bytes per second.
+    pub verify_rate_bytes_s: u64,
 }
 
 #[derive(FromRow)]
@@ -23,6 +27,8 @@ struct SettingsRow {
     server_limit: Option<i32>,
     sign_up: bool,
     quota_bytes: i64,
+    verify_every_days: i32,
+    verify_rate_bytes_s: i64,
 }
 
 impl From<SettingsRow> for ClusterSettings {
@@ -31,11 +37,14 @@ impl From<SettingsRow> for ClusterSettings {
             server_limit: row.server_limit.map(i32::unsigned_abs),
             sign_up: row.sign_up,
             quota_bytes: row.quota_bytes.unsigned_abs(),
+            verify_every_days: row.verify_every_days.unsigned_abs(),
+            verify_rate_bytes_s: row.verify_rate_bytes_s.unsigned_abs(),
         }
     }
 }
 
-const SETTINGS: &str = "SELECT server_limit, sign_up, quota_bytes FROM cluster_settings";
+const SETTINGS: &str = "SELECT server_limit, sign_up, quota_bytes, verify_every_days, \
+     verify_rate_bytes_s FROM cluster_settings";
 
 /// How many cluster servers there are, and how many there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,11 +106,14 @@ impl Store {
             return Ok(());
         }
         sqlx::query(
-            "UPDATE cluster_settings SET server_limit = $1, sign_up = $2, quota_bytes = $3",
+            "UPDATE cluster_settings SET server_limit = $1, sign_up = $2, quota_bytes = $3,
+                 verify_every_days = $4, verify_rate_bytes_s = $5",
         )
         .bind(is.server_limit.map(|n| n as i32))
         .bind(is.sign_up)
         .bind(i64::try_from(is.quota_bytes).unwrap_or(i64::MAX))
+        .bind(i32::try_from(is.verify_every_days).unwrap_or(i32::MAX))
+        .bind(i64::try_from(is.verify_rate_bytes_s).unwrap_or(i64::MAX))
         .execute(&mut *tx)
         .await?;
         let mut detail = serde_json::Map::new();
@@ -113,6 +125,10 @@ impl Store {
         changed("server_limit", json!(was.server_limit), json!(is.server_limit));
         changed("sign_up", json!(was.sign_up), json!(is.sign_up));
         changed("quota_bytes", json!(was.quota_bytes), json!(is.quota_bytes));
+        let (was_days, is_days) = (was.verify_every_days, is.verify_every_days);
+        changed("verify_every_days", json!(was_days), json!(is_days));
+        let (was_rate, is_rate) = (was.verify_rate_bytes_s, is.verify_rate_bytes_s);
+        changed("verify_rate_bytes_s", json!(was_rate), json!(is_rate));
         let detail = serde_json::Value::Object(detail);
         let deed = Deed::done(by, Action::SettingsModify, "settings").detail(detail);
         record(&mut tx, &[deed]).await?;

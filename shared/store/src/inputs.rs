@@ -89,6 +89,9 @@ pub enum InputError {
     /// Only for a retry: another job makes the song's rendition.
     #[error("another job is making this song's LOFI; wait for it, or cancel it first")]
     SongHeld,
+    /// Only for a retry: another job reads the artist's files.
+    #[error("another job verifies this artist; wait for it, or cancel it first")]
+    VerifyHeld,
     /// Only for a retry: one of its servers was deleted.
     #[error("a server of this job was deleted; queue a new move instead")]
     ServerDeleted,

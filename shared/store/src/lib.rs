@@ -37,6 +37,7 @@ mod steps;
 mod tally;
 mod tokens;
 mod upkeep;
+mod verify;
 
 pub use accounts::{
     Account, AccountChange, AccountError, AccountRow, NewAccount, PasswordReset, Role, UnknownRole,
@@ -82,6 +83,10 @@ pub use servers::{
 pub use sessions::{SESSION_TTL_S, SessionRow};
 pub use tokens::{NewToken, Scope, TokenError, TokenRow, TokenUse, token_hash};
 pub use upkeep::{Claim, Pruned};
+pub use verify::{
+    ARTISTS_PER_VERIFY_MAX, FindingQuery, FindingRow, OpenFindings, Resolution, VerifyAnswer,
+    VerifyLast, VerifyOnce, VerifyRefusal, VerifyRequest, VerifyServer, VerifyShare, VerifyWhich,
+};
 
 use secrecy::ExposeSecret;
 use sqlx::{

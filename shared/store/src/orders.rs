@@ -5,6 +5,7 @@ use crate::{
     jobs_core::{Ground, Held},
     lofi::LofiParams,
     outbox::NewOrder,
+    verify::VerifyParams,
 };
 use tourbus_domain::{Epoch, Lane, MoveSettings, ServerId, Step, StepKey, StepKind};
 use tourbus_protocol::Order;
@@ -43,6 +44,13 @@ pub(crate) fn of_step(
                 .map_err(|e| StoreError::undecodable("jobs", format!("{}: {e}", held.job.id)))?;
             let LofiParams { song, profile, spec, anew } = params;
             Order::LofiV1 { artist, song, profile, spec, anew }
+        }
+        StepKind::Verify => {
+            let VerifyParams { rate_bytes_s, accepted } =
+                serde_json::from_value(held.params.clone()).map_err(|e| {
+                    StoreError::undecodable("jobs", format!("{}: {e}", held.job.id))
+                })?;
+            Order::VerifyV1 { artist, rate_bytes_s, accepted }
         }
     };
     Ok(NewOrder {

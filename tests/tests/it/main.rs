@@ -32,6 +32,7 @@ mod topology;
 mod troubles;
 mod up;
 mod uploads;
+mod verify;
 mod web;
 mod worker;
 mod workshop;

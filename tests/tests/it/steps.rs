@@ -3,6 +3,7 @@
 
 mod lofi;
 pub mod rig;
+mod verify;
 
 use rig::Rig;
 use std::{

@@ -229,6 +229,10 @@ fn refused(error: InputError, id: JobId, what: Ask) -> Problem {
             Problem::conflict("song_held", "Another job is making this song’s LOFI.")
                 .remedy("Wait for it, or cancel it first.")
         }
+        InputError::VerifyHeld => {
+            Problem::conflict("verify_held", "Another job is verifying this artist.")
+                .remedy("Wait for it, or cancel it first.")
+        }
         InputError::ServerDeleted => {
             Problem::conflict("server_deleted", "A server of this job was deleted.")
                 .remedy("Queue a new move, to another server.")

@@ -23,6 +23,7 @@ mod routes;
 pub mod servers;
 pub mod settings;
 pub mod tokens;
+pub mod verify;
 pub mod view;
 
 use crate::{

@@ -251,7 +251,7 @@ pub async fn submit(
 }
 
 /// The `Idempotency-Key`, checked.
-fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+pub fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().ok().filter(|t| (1..=255).contains(&t.len()));
     text.map(Some).ok_or_else(|| {

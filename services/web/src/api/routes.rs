@@ -3,6 +3,7 @@
 use super::{
     accounts, adopt, artist_change, artist_new, artists, audit, balance, batches, dead, drain,
     events, grants, jobs, joining, lofi, moves, own, profiles, queues, servers, settings, tokens,
+    verify,
 };
 use crate::{
     app::App,
@@ -66,6 +67,10 @@ pub fn table(described: OpenApi) -> (OpenApiRouter<App>, Vec<Rule>) {
         .change(May(Right::Servers), Action::ProfileDelete, routes!(profiles::delete))
         .look(May(Right::Look), routes!(balance::get))
         .change(May(Right::Move), Action::MoveQueue, routes!(balance::create))
+        .change(May(Right::Steer), Action::VerifyQueue, routes!(verify::create))
+        .look(May(Right::Look), routes!(verify::get))
+        .look(May(Right::Look), routes!(verify::findings))
+        .change(May(Right::Steer), Action::FindingResolve, routes!(verify::resolve))
         .look(May(Right::Look), routes!(batches::list))
         .look(May(Right::Look), routes!(batches::one))
         .look(May(Right::Look), routes!(batches::refusals))

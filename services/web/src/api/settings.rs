@@ -1,6 +1,6 @@
 //! `/settings`: of the whole cluster.
 
-use super::profiles;
+use super::{profiles, verify};
 use crate::{
     app::App,
     auth::{Actor, Right},
@@ -14,6 +14,8 @@ use utoipa::ToSchema;
 
 /// Largest quota that can be set, in bytes (1 EiB).
 const QUOTA_BYTES_MAX: u64 = 1 << 60;
+/// Longest time between two readings of a file that can be set, in days.
+const VERIFY_DAYS_MAX: u32 = 3650;
 
 /// The settings of the whole cluster.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -29,6 +31,10 @@ pub struct SettingsView {
     pub quota_bytes: u64,
     /// By which profile songs are converted whose artist has none of their own.
     pub lofi_profile: String,
+    /// In how many days every artist's files are read back once; 0 for never by itself.
+    pub verify_every_days: u32,
+    /// How fast files are read for it, in bytes per second.
+    pub verify_rate_bytes_s: u64,
 }
 
 /// What somebody wants the server limit to be.
@@ -67,6 +73,13 @@ pub struct SettingsPatch {
     /// that have a LOFI keep it until they are converted anew.
     #[serde(default)]
     pub lofi_profile: Option<String>,
+    /// In how many days every artist's files are read back once, 3650 at most; 0 for never by
+    /// itself.
+    #[serde(default)]
+    pub verify_every_days: Option<u32>,
+    /// How fast files are read for it, in bytes per second, 1000000 at least.
+    #[serde(default)]
+    pub verify_rate_bytes_s: Option<u64>,
 }
 
 /// The settings; the API's and the pages' way.
@@ -78,6 +91,8 @@ pub async fn read(app: &App) -> Result<SettingsView, Problem> {
         sign_up: settings.sign_up,
         quota_bytes: settings.quota_bytes,
         lofi_profile: app.store.lofi_profile().await?,
+        verify_every_days: settings.verify_every_days,
+        verify_rate_bytes_s: settings.verify_rate_bytes_s,
     })
 }
 
@@ -100,6 +115,7 @@ pub async fn change(app: &App, actor: &Actor, patch: &SettingsPatch) -> Result<(
             .remedy("Give it in bytes, such as 10737418240 for 10 GiB.")
             .field("quota_bytes"));
     }
+    let (days, rate) = verify_settings(patch)?;
     let change = |settings: &mut ClusterSettings| {
         match server_limit {
             LimitWish::Unsaid => {}
@@ -108,12 +124,25 @@ pub async fn change(app: &App, actor: &Actor, patch: &SettingsPatch) -> Result<(
         }
         settings.sign_up = sign_up.unwrap_or(settings.sign_up);
         settings.quota_bytes = quota_bytes.unwrap_or(settings.quota_bytes);
+        settings.verify_every_days = days.unwrap_or(settings.verify_every_days);
+        settings.verify_rate_bytes_s = rate.unwrap_or(settings.verify_rate_bytes_s);
     };
     // The last that can be refused.
     if let Some(name) = &patch.lofi_profile {
         profiles::choose(app, actor, name).await?;
     }
     Ok(app.store.change_cluster_settings(&actor.by(), change).await?)
+}
+
+/// How often, and how fast, files are read back.
+fn verify_settings(patch: &SettingsPatch) -> Result<(Option<u32>, Option<u64>), Problem> {
+    if let Some(days) = patch.verify_every_days.filter(|d| *d > VERIFY_DAYS_MAX) {
+        let detail = format!("Files that are read once in {days} days are not looked after.");
+        return Err(Problem::unprocessable("bad_verify_days", detail)
+            .remedy(format!("Use 1 to {VERIFY_DAYS_MAX}, or 0 for never."))
+            .field("verify_every_days"));
+    }
+    Ok((patch.verify_every_days, patch.verify_rate_bytes_s.map(verify::rate).transpose()?))
 }
 
 /// The settings of the whole cluster.

@@ -6,6 +6,7 @@ mod batch;
 mod job;
 mod lofi;
 mod server;
+mod verify;
 
 pub use account::{AccountView, RoleName, ScopeName, SessionView, TokenView};
 pub use artist::{ArtistView, SongView};
@@ -13,3 +14,4 @@ pub use batch::BatchView;
 pub use job::{JobDetail, JobView, StepView, TimelineView};
 pub use lofi::{LofiFailureView, LofiServerView};
 pub use server::{QuarantineView, ServerState, ServerView};
+pub use verify::{FindingView, VerifyServerView};

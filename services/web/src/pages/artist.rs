@@ -70,6 +70,7 @@ struct ArtistPage {
     later: bool,
     profiles: Vec<Choice>,
     default: String,
+    verify: super::verify::OfArtist,
     may: bool,
 }
 
@@ -139,7 +140,8 @@ pub async fn page(
     let default = app.store.lofi_profile().await?;
     let mut chrome = Chrome::of(&actor, "move", artist.name.clone());
     let open = |s: &SongView| matches!(s.lofi_state, "queued" | "running");
-    chrome.reload_s = if songs.items.iter().any(open) { 5 } else { 0 };
+    let verify = super::verify::part(&app, &actor, id, &servers).await?;
+    chrome.reload_s = if verify.is_open() || songs.items.iter().any(open) { 5 } else { 0 };
     html(&ArtistPage {
         chrome,
         server: server_name(&servers, artist.server_id),
@@ -151,6 +153,7 @@ pub async fn page(
         later: params.cursor.is_some(),
         profiles: profiles.into_iter().map(choice).collect(),
         default,
+        verify,
         may: actor.may(Right::Artists),
         artist,
     })

@@ -116,6 +116,7 @@ pub fn phase(kind: JobKind, state: JobState, cancel_requested: bool) -> &'static
         JobState::RollingBack => "Undoing",
         JobState::Succeeded if kind == JobKind::Move => "Moved",
         JobState::Succeeded if kind == JobKind::Lofi => "Converted",
+        JobState::Succeeded if kind == JobKind::Verify => "Verified",
         JobState::Succeeded => "Done",
         JobState::Failed => "Failed",
         JobState::Cancelled => "Cancelled",
@@ -128,6 +129,7 @@ pub fn title(kind: JobKind, artist: &str, song: Option<&str>) -> String {
     match kind {
         JobKind::Move => format!("Moving {artist}"),
         JobKind::Provision => format!("Making {artist}’s page"),
+        JobKind::Verify => format!("Verifying {artist}"),
         JobKind::Lofi => format!("LOFI of {}", song.unwrap_or("a song that is gone")),
     }
 }

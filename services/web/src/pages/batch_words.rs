@@ -49,10 +49,26 @@ static LOFI: Words = Words {
     empty: "No song of this batch is in this state at the moment.",
 };
 
+static VERIFY: Words = Words {
+    one: "artist",
+    many: "artists",
+    heading: "Artists",
+    doing: "Verifying",
+    done: "verified",
+    done_heading: "Verified",
+    now: "Being read now",
+    bytes: "read back",
+    empty: "No artist of this batch is in this state at the moment.",
+};
+
 impl Words {
     /// Those of a kind of batch.
     pub fn of(kind: &str) -> &'static Self {
-        if kind == "lofi" { &LOFI } else { &MOVE }
+        match kind {
+            "lofi" => &LOFI,
+            "verify" => &VERIFY,
+            _ => &MOVE,
+        }
     }
 
     /// `1,200 songs`.

@@ -37,6 +37,7 @@ mod sign_up;
 mod tests;
 mod tile;
 mod timeline;
+mod verify;
 mod workshop;
 
 pub use routes::rules;

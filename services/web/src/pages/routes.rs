@@ -5,7 +5,7 @@ use super::{
     accounts, artist, artist_new, audit, balance, batch, batches, dead, home, job, jobs, joining,
     lofi, move_artists, move_check, overview as overview_page, own, queues,
     servers::{delete, drain, form, overview},
-    settings, sign_in, sign_up, workshop,
+    settings, sign_in, sign_up, verify, workshop,
 };
 use crate::{
     app::App,
@@ -57,6 +57,7 @@ fn table() -> Vec<Route> {
     table.extend(of_the_cluster());
     table.extend(of_queues());
     table.extend(of_lofi());
+    table.extend(of_verify());
     table.extend(of_accounts());
     table
 }
@@ -180,6 +181,18 @@ fn of_lofi() -> Vec<Route> {
             Action::SettingsModify,
             lofi::choose_profile,
         ),
+    ]
+}
+
+/// Reading files back.
+fn of_verify() -> Vec<Route> {
+    let steer = May(Right::Steer);
+    vec![
+        look("/verify", May(Right::Look), verify::page),
+        change("/verify", steer, Action::VerifyQueue, verify::submit),
+        change("/verify/findings/{id}/resolve", steer, Action::FindingResolve, verify::resolve),
+        change("/artists/{id}/verify", steer, Action::VerifyQueue, verify::of_artist),
+        change("/artists/{id}/findings", steer, Action::FindingResolve, verify::resolve_all),
     ]
 }
 

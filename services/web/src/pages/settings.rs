@@ -24,6 +24,10 @@ struct SettingsPage {
     sign_up: bool,
     /// As it was typed, in GiB.
     quota_gib: String,
+    /// As it was typed.
+    verify_every_days: String,
+    /// As it was typed, in MB/s.
+    verify_mb_s: String,
     servers: u32,
     problem: Option<Problem>,
     saved: bool,
@@ -53,6 +57,9 @@ async fn answer(
         server_limit: text("server_limit").unwrap_or_else(known),
         sign_up: typed.map_or(now.sign_up, |f| f.ticked("sign_up")),
         quota_gib: text("quota_gib").unwrap_or_else(|| gib(now.quota_bytes)),
+        verify_every_days: text("verify_every_days")
+            .unwrap_or_else(|| now.verify_every_days.to_string()),
+        verify_mb_s: text("verify_mb_s").unwrap_or_else(|| mb_s(now.verify_rate_bytes_s)),
         servers: now.servers,
         problem,
         saved,
@@ -67,6 +74,34 @@ async fn answer(
 fn gib(bytes: u64) -> String {
     let text = format!("{:.3}", bytes as f64 / f64::from(1 << 30));
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// `50`, `1.5`: as few digits as say it.
+fn mb_s(bytes_s: u64) -> String {
+    let text = format!("{:.6}", bytes_s as f64 / 1e6);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A number of MB/s.
+pub(super) fn rate(text: &str) -> Result<u64, Problem> {
+    match text.replace(',', ".").parse::<f64>() {
+        Ok(value) if (0.0..=1e9).contains(&value) => Ok((value * 1e6).round() as u64),
+        _ => {
+            let shown: String = text.chars().take(40).collect();
+            Err(Problem::unprocessable("bad_rate", format!("{shown:?} is no number of MB/s."))
+                .remedy("Write a number, such as 50.")
+                .field("verify_rate_bytes_s"))
+        }
+    }
+}
+
+fn days(text: &str) -> Result<u32, Problem> {
+    let shown: String = text.chars().take(40).collect();
+    text.parse().map_err(|_| {
+        Problem::unprocessable("bad_verify_days", format!("{shown:?} is no number of days."))
+            .remedy("Write a whole number; 0 for never.")
+            .field("verify_every_days")
+    })
 }
 
 /// A number of GiB.
@@ -123,6 +158,11 @@ pub async fn submit(
     }
 }
 
+/// What was typed into a field that may be missing from the form.
+fn typed_of<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
+    Some(fields.text(name).trim()).filter(|t| !t.is_empty())
+}
+
 fn patch(fields: &Fields, now: &SettingsView) -> Result<SettingsPatch, Problem> {
     let typed = fields.text("quota_gib").trim();
     // What is shown may be rounded: it stays unless it was touched.
@@ -132,6 +172,8 @@ fn patch(fields: &Fields, now: &SettingsView) -> Result<SettingsPatch, Problem> 
         sign_up: Some(fields.ticked("sign_up")),
         quota_bytes: touched.then(|| quota(typed)).transpose()?,
         lofi_profile: None,
+        verify_every_days: typed_of(fields, "verify_every_days").map(days).transpose()?,
+        verify_rate_bytes_s: typed_of(fields, "verify_mb_s").map(rate).transpose()?,
     })
 }
 
@@ -147,6 +189,8 @@ mod tests {
             sign_up: true,
             quota_bytes: 1000,
             lofi_profile: "standard".to_owned(),
+            verify_every_days: 7,
+            verify_rate_bytes_s: 50_000_000,
         };
         let typed = |quota: &str| Fields::parse(format!("quota_gib={quota}").as_bytes());
         assert_eq!(patch(&typed("0"), &now).unwrap().quota_bytes, None);

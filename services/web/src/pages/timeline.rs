@@ -33,7 +33,8 @@ impl Route {
             | StepKind::Promote
             | StepKind::AbandonImport
             | StepKind::Provision
-            | StepKind::Lofi => &self.target,
+            | StepKind::Lofi
+            | StepKind::Verify => &self.target,
             StepKind::Export | StepKind::Sync | StepKind::Retire | StepKind::AbandonExport => {
                 &self.source
             }
@@ -56,6 +57,7 @@ impl Route {
             StepKind::AbandonImport | StepKind::AbandonExport => format!("Undoing on {server}"),
             StepKind::Provision => format!("Making the page on {server}"),
             StepKind::Lofi => format!("The conversion on {server}"),
+            StepKind::Verify => format!("The reading on {server}"),
         }
     }
 
@@ -193,6 +195,10 @@ fn entry(event: TimelineView, route: &Route, servers: &[ServerView]) -> Entry {
             ("Somebody should look at this".to_owned(), failure(&detail["notice"]))
         }
         ("lofi_made", _) => lofi_made(&detail),
+        ("verified", _) => {
+            bad = detail["found"].as_u64().is_some_and(|n| n > 0);
+            super::verify::told(&detail)
+        }
         ("followed", _) => (
             format!("Sent to {}", server_name(servers, uuid(&detail["home"]))),
             "The artist has moved there meanwhile.".to_owned(),

@@ -26,7 +26,7 @@ use tourbus_staging::Staging;
 use tourbus_telemetry::hold;
 
 /// How long to wait for an artist who is moving, in seconds.
-const MOVING_AGAIN_S: u32 = 5;
+pub(crate) const MOVING_AGAIN_S: u32 = 5;
 /// How long to wait for the word that the artist lives elsewhere now, in seconds.
 const GONE_AGAIN_S: u32 = 10;
 /// How often it is told how far a conversion is.
@@ -359,7 +359,7 @@ impl From<Fault> for Stop {
 
 /// An artist who moves is waited for. One who is not here lives elsewhere by now, and the job
 /// follows; unless the tree has been lost, which a few tries tell.
-fn not_now(error: NotNow) -> Stop {
+pub(super) fn not_now(error: NotNow) -> Stop {
     match error {
         NotNow::Moving => Stop::Snoozed { reason: "the artist is moving", after_s: MOVING_AGAIN_S },
         NotNow::Gone => {
@@ -370,7 +370,7 @@ fn not_now(error: NotNow) -> Stop {
     }
 }
 
-fn unreadable(error: Unreadable) -> Stop {
+pub(super) fn unreadable(error: Unreadable) -> Stop {
     match error {
         Unreadable::Root(error) => error.into(),
         Unreadable::Walk(error) => fault::from_walk(&error).into(),

@@ -12,6 +12,9 @@ mod retire;
 mod sync;
 mod tree;
 mod verify;
+mod verify_job;
+
+pub(crate) use lofi::MOVING_AGAIN_S;
 
 use crate::context::{Context, Outcome};
 use std::{future::Future, pin::Pin};
@@ -43,7 +46,7 @@ pub struct Definition<S> {
 }
 
 /// Every kind of step.
-pub fn registry<S: Staging>() -> [Definition<S>; 9] {
+pub fn registry<S: Staging>() -> [Definition<S>; 10] {
     [
         define::<S, export::Export>(),
         define::<S, import::Import>(),
@@ -54,6 +57,7 @@ pub fn registry<S: Staging>() -> [Definition<S>; 9] {
         define::<S, abandon_export::AbandonExport>(),
         define::<S, provision::Provision>(),
         define::<S, lofi::Lofi>(),
+        define::<S, verify_job::Verify>(),
     ]
 }
 

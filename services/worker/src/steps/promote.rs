@@ -16,7 +16,7 @@ use std::{
 };
 use tourbus_domain::{ErrorClass, JobError, SegmentRef, StepKind, StepResult};
 use tourbus_mediaroot::{
-    Beneath, Identity, Promoted, Retired, WalkError, Walked, WalkedKind, atomic::Durable,
+    Beneath, Identity, Promoted, Record, Retired, WalkError, Walked, WalkedKind, atomic::Durable,
     rename_tree,
 };
 use tourbus_protocol::{ArtistRef, Entry, EntryKind, EventBody, Manifest, Order, TreePath};
@@ -68,6 +68,7 @@ impl Step for Promote {
             Verifying { ctx: &ctx, incoming, manifest: &manifest, durable }.run(ledger).await?;
             hold::point("promote.verified").await;
             finish(&ctx, tree, &manifest, durable).await?;
+            self.record(&ctx, Arc::clone(&manifest)).await?;
             self.put_in_place(&ctx).await?;
         }
         Ok(StepResult::Promote)
@@ -111,6 +112,17 @@ impl Promote {
             Ok((Arc::new(tree), ledger))
         })
         .await
+    }
+
+    /// Every byte was read back just now: that is what later readings compare with.
+    async fn record<S: Staging>(
+        &self,
+        ctx: &Context<S>,
+        manifest: Arc<Manifest>,
+    ) -> Result<(), Stop> {
+        let (root, artist) = (ctx.root.clone(), self.artist.id);
+        ctx.blocking(move || Ok(root.record_arrival(artist, &Record::of_manifest(&manifest))?))
+            .await
     }
 
     async fn put_in_place<S: Staging>(&self, ctx: &Context<S>) -> Result<(), Stop> {

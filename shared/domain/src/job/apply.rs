@@ -191,7 +191,9 @@ impl Job {
         }
         match self.kind {
             JobKind::Move => self.move_given_up(key, error, ctx, effects),
-            JobKind::Provision | JobKind::Lofi => self.task_given_up(error, effects),
+            JobKind::Provision | JobKind::Lofi | JobKind::Verify => {
+                self.task_given_up(error, effects);
+            }
         }
     }
 

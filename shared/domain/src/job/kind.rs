@@ -14,11 +14,13 @@ pub enum JobKind {
     Provision,
     /// A song gets its small rendition on the home server.
     Lofi,
+    /// An artist's files are read back on the home server, and compared with what they were.
+    Verify,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Move, Self::Provision, Self::Lofi];
+    pub const ALL: [Self; 4] = [Self::Move, Self::Provision, Self::Lofi, Self::Verify];
 
     /// The stable name, as in the API and the database.
     pub const fn as_str(self) -> &'static str {
@@ -26,6 +28,7 @@ impl JobKind {
             Self::Move => "move",
             Self::Provision => "provision",
             Self::Lofi => "lofi",
+            Self::Verify => "verify",
         }
     }
 
@@ -35,6 +38,7 @@ impl JobKind {
             Self::Move => StepKind::Export,
             Self::Provision => StepKind::Provision,
             Self::Lofi => StepKind::Lofi,
+            Self::Verify => StepKind::Verify,
         }
     }
 
@@ -42,7 +46,7 @@ impl JobKind {
     pub const fn holds_artist(self) -> bool {
         match self {
             Self::Move | Self::Provision => true,
-            Self::Lofi => false,
+            Self::Lofi | Self::Verify => false,
         }
     }
 
@@ -50,7 +54,7 @@ impl JobKind {
     pub const fn follows_artist(self) -> bool {
         match self {
             Self::Move | Self::Provision => false,
-            Self::Lofi => true,
+            Self::Lofi | Self::Verify => true,
         }
     }
 }

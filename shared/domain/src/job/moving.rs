@@ -62,7 +62,7 @@ impl Job {
             }
             StepResult::AbandonImport | StepResult::AbandonExport { .. } => self.undone(effects),
             // No step of a move tells this.
-            StepResult::Provision | StepResult::Lofi { .. } => {}
+            StepResult::Provision | StepResult::Lofi { .. } | StepResult::Verify(_) => {}
         }
         true
     }

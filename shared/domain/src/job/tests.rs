@@ -287,7 +287,9 @@ impl World {
                 self.journal.clear();
                 StepResult::AbandonExport { leftovers: None }
             }
-            StepKind::Provision | StepKind::Lofi => unreachable!("no step of a move"),
+            StepKind::Provision | StepKind::Lofi | StepKind::Verify => {
+                unreachable!("no step of a move")
+            }
         };
         let staged = |s: &SegmentRef| Input::Staged { step, segment: s.clone() };
         let mut said: Vec<Input> = match &result {

@@ -106,7 +106,15 @@ fn notes_go_when_nobody_needs_them() {
     let cleaned = root.clean(at(9 * 24), &|| false).unwrap();
     assert_eq!(
         cleaned,
-        Cleaned { retired: 0, fences: 1, jobs: 1, freezes: 1, half_done: 0, uploads: 0 }
+        Cleaned {
+            retired: 0,
+            fences: 1,
+            jobs: 1,
+            freezes: 1,
+            half_done: 0,
+            uploads: 0,
+            records: 0
+        }
     );
     assert!(root.job(running).exists() && root.fence_dir(running).exists());
     drop(held);

@@ -54,6 +54,10 @@ actions! {
     MoveQueue = "move.queue", "queued moves";
     /// Queue conversions of songs: makes a batch.
     LofiQueue = "lofi.queue", "queued LOFI conversions";
+    /// Queue readings of artists' files.
+    VerifyQueue = "verify.queue", "queued artists to be verified";
+    /// Say what became of a file that a reading found wrong.
+    FindingResolve = "finding.resolve", "resolved findings";
     /// Add a profile for conversions.
     ProfileCreate = "lofi_profile.create", "added a LOFI profile";
     /// Delete a profile for conversions.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use tourbus_domain::job::{Applied, Context};
 use tourbus_domain::{
-    Effect, ErrorClass, Input, JobId, JobState, MoveSettings, StepRef, StepResult,
+    Effect, ErrorClass, Input, JobId, JobState, MoveSettings, StepRef, StepResult, VerifyReport,
 };
 use uuid::Uuid;
 
@@ -33,6 +33,8 @@ pub(super) struct Touched {
     pub(super) notes: Vec<Note>,
     pub(super) cut_over: bool,
     pub(super) release: bool,
+    /// What its reading came to.
+    pub(super) report: Option<VerifyReport>,
 }
 
 impl Touched {
@@ -82,6 +84,7 @@ impl<'a> Work<'a> {
                 notes: Vec::new(),
                 cut_over: false,
                 release: false,
+                report: None,
             };
             for (place, told) in inputs {
                 let outcome = touched.take(told, ground, self.settings)?;
@@ -219,6 +222,10 @@ impl Touched {
                 "lofi_made",
                 json!({ "made": made, "bytes": bytes, "audio_ms": audio_ms, "took_ms": took_ms }),
             ),
+            Input::Done { result: StepResult::Verify(report), .. } => {
+                self.report = Some(report.clone());
+                ("verified", report_note(report))
+            }
             Input::Started(_)
             | Input::Progress { .. }
             | Input::Staged { .. }
@@ -228,6 +235,13 @@ impl Touched {
         };
         self.notes.push(Note { name, detail, audit: told.audit() });
     }
+}
+
+/// A report without its findings.
+fn report_note(report: &VerifyReport) -> Value {
+    let VerifyReport { files, bytes, first_reading, placed, took_ms, .. } = report;
+    json!({ "files": files, "bytes": bytes, "first_reading": first_reading, "placed": placed,
+        "found": report.found(), "took_ms": took_ms })
 }
 
 const fn step_of(input: &Input) -> Option<&StepRef> {

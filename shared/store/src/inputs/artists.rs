@@ -90,7 +90,8 @@ async fn refuse_closed_servers(
     Ok(())
 }
 
-/// Takes back the jobs that begin again for a song of which another job makes the rendition now.
+/// Takes back the jobs that begin again for a song of which another job makes the rendition now, or
+/// for an artist whose files another job reads.
 async fn refuse_taken_songs(
     conn: &mut PgConnection,
     work: &mut Work<'_>,
@@ -101,14 +102,22 @@ async fn refuse_taken_songs(
         return Ok(());
     }
     let taken: Vec<Uuid> = sqlx::query_scalar(
-        "SELECT j.id FROM jobs j JOIN jobs o ON o.song_id = j.song_id AND o.id <> j.id \
+        "SELECT j.id FROM jobs j JOIN jobs o ON o.id <> j.id AND (o.song_id = j.song_id \
+             OR (j.kind = 'verify' AND o.kind = 'verify' AND o.artist_id = j.artist_id)) \
          WHERE j.id = ANY($1) AND o.state NOT IN ('succeeded', 'failed', 'cancelled', 'stuck')",
     )
     .bind(&ids)
     .fetch_all(conn)
     .await?;
     // Of several that begin again for one song, the unique index lets one through.
-    work.fail_where(|t| taken.contains(&t.held.job.id.0).then_some(InputError::SongHeld));
+    work.fail_where(|t| {
+        let job = &t.held.job;
+        let held = match job.kind {
+            JobKind::Verify => InputError::VerifyHeld,
+            JobKind::Move | JobKind::Provision | JobKind::Lofi => InputError::SongHeld,
+        };
+        taken.contains(&job.id.0).then_some(held)
+    });
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use crate::{
     jobs_core::{self, Ground, Held, column},
     notify, outbox, reports, steps,
     tally::Tally,
+    verify,
 };
 use sqlx::{PgConnection, types::Json};
 use tourbus_domain::{JobId, Step};
@@ -32,6 +33,11 @@ pub(super) async fn all(
         work.touched.iter().flat_map(|t| changed_steps(t, &begun_anew)).collect();
     steps::save(conn, &changed).await?;
     outbox::owe(conn, &orders).await?;
+    let reports = work.touched.iter().filter_map(|t| {
+        let report = t.report.as_ref()?;
+        Some(verify::Told { held: &t.held, report })
+    });
+    verify::record(conn, &reports.collect::<Vec<_>>()).await?;
     let held: Vec<Held> = std::mem::take(&mut work.touched).into_iter().map(|t| t.held).collect();
     let jobs = jobs_core::save(conn, &held).await?;
     reports::owe(conn, &held).await?;

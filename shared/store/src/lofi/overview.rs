@@ -154,7 +154,8 @@ impl Store {
     pub async fn strayed_jobs(&self, limit: u32) -> Result<Vec<(JobId, ServerId)>, StoreError> {
         let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
             "SELECT j.id, a.server_id FROM jobs j JOIN artists a ON a.id = j.artist_id
-             WHERE j.kind = 'lofi' AND j.state NOT IN ('succeeded', 'failed', 'cancelled', 'stuck')
+             WHERE j.kind IN ('lofi', 'verify')
+                 AND j.state NOT IN ('succeeded', 'failed', 'cancelled', 'stuck')
                  AND j.target_server_id <> a.server_id
              ORDER BY j.id LIMIT $1",
         )

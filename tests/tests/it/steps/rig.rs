@@ -89,6 +89,8 @@ pub struct Rig {
     pub job: JobId,
     pub heard: Arc<Heard>,
     pub limits: WorkerLimits,
+    /// The artist lives on the target by now.
+    pub moved: bool,
     epoch: Epoch,
     floor: Epoch,
 }
@@ -132,6 +134,7 @@ impl Rig {
                 disk_reserve_bytes: 0,
                 ..WorkerLimits::default()
             },
+            moved: false,
             epoch: 0,
             floor: 0,
         };
@@ -168,6 +171,7 @@ impl Rig {
     fn side(&self, kind: StepKind) -> &Side {
         match kind {
             StepKind::Import | StepKind::Promote | StepKind::AbandonImport => &self.target,
+            StepKind::Verify if self.moved => &self.target,
             _ => &self.source,
         }
     }

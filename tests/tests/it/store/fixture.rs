@@ -220,6 +220,13 @@ pub fn play(order: &DueOrder) -> Vec<Told> {
             audio_ms: 60_000,
             took_ms: 1000,
         },
+        Order::VerifyV1 { .. } => StepResult::Verify(tourbus_domain::VerifyReport {
+            files: 3,
+            bytes: MIB,
+            unchanged: 3,
+            took_ms: 20,
+            ..Default::default()
+        }),
         Order::VoidV1 | Order::ReleaseV1 { .. } | Order::TrustV1 { .. } => return Vec::new(),
     };
     let mut told_all = vec![told(order, Input::Started(step))];

@@ -11,3 +11,4 @@ mod lofi;
 mod outbox;
 mod plays;
 mod servers;
+mod verify;

@@ -14,3 +14,4 @@ mod people;
 mod servers;
 mod sign_in;
 mod sign_up;
+mod verify;

@@ -18,7 +18,7 @@ pub struct JobView {
     pub id: Uuid,
     /// What asked for it.
     pub batch_id: Option<Uuid>,
-    /// `move`, `provision` or `lofi`.
+    /// `move`, `provision`, `lofi` or `verify`.
     pub kind: String,
     /// `queued`, `running` (a task), `copying`, `syncing`, `cutover`, `retiring`, `rolling_back`, `succeeded`,
     /// `failed`, `cancelled` or `stuck`.
@@ -136,7 +136,7 @@ impl From<JobEventRow> for TimelineView {
 #[schema(as = Step)]
 pub struct StepView {
     /// `export`, `import`, `sync`, `promote`, `retire`, `abandon_import`, `abandon_export`,
-    /// `provision` or `lofi`.
+    /// `provision`, `lofi` or `verify`.
     pub kind: String,
     /// Which one of its kind.
     pub seq: i32,
