@@ -8,7 +8,7 @@
 //! | `/`, `/a/{slug}`, `/sign-in`, `/static/…` | everybody | browse, the front door, sign-in |
 //! | `/join.sh`, `/join/tourbus`, `/api/v1/join`, `/api/v1/agent/report` | servers | joining, reports |
 //! | `/healthz`, `/readyz`, `/metrics` | everybody | health |
-//! | `/move`, `/batches`, `/jobs`, `/servers`, `/queues`, `/audit` | signed in | pages |
+//! | `/overview`, `/move`, `/balance`, `/batches`, `/jobs`, `/servers`, `/queues`, `/audit` | signed in | pages |
 //! | `/servers/new`, `…/modify`, `…/drain`, `…/delete`, `/settings` | admins | servers come and go |
 //! | `/account` | signed in | one's own password, sessions, tokens |
 //! | `/accounts` | admins | accounts |

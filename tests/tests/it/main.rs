@@ -7,6 +7,7 @@ mod adopt;
 mod broker;
 mod browser;
 mod cli;
+mod control;
 mod encrypted;
 mod faults;
 mod house;

@@ -23,7 +23,7 @@ use uuid::Uuid;
 pub struct BatchParams {
     /// `open`, `paused` (both are not finished) or `finished`.
     pub state: Option<String>,
-    /// Of this kind: `move` or `lofi`.
+    /// Of this kind: `move`, `lofi` or `verify`.
     pub kind: Option<String>,
     /// To this server.
     pub server_id: Option<Uuid>,

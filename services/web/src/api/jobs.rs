@@ -28,7 +28,7 @@ pub struct ListParams {
     pub batch_id: Option<Uuid>,
     /// In this state, or in one of several, separated by commas.
     pub state: Option<String>,
-    /// Of this kind: `move`, `provision` or `lofi`.
+    /// Of this kind: `move`, `provision`, `lofi` or `verify`.
     pub kind: Option<String>,
     /// From or to this server.
     pub server_id: Option<Uuid>,

@@ -23,7 +23,8 @@ use serde::Deserialize;
 const BATCHES: u32 = 30;
 const STATES: [(&str, &str); 4] =
     [("", "Any state"), ("open", "Open"), ("paused", "Paused"), ("finished", "Finished")];
-const KINDS: [(&str, &str); 3] = [("", "Anything"), ("move", "Moves"), ("lofi", "LOFI")];
+const KINDS: [(&str, &str); 4] =
+    [("", "Anything"), ("move", "Moves"), ("lofi", "LOFI"), ("verify", "Verifying")];
 
 /// Which batches; empty fields stand for all.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -62,8 +62,13 @@ const GROUPS: [(&str, &str); 6] = [
     ("failed", "Failed or stuck"),
     ("cancelled", "Cancelled"),
 ];
-const KINDS: [(&str, &str); 4] =
-    [("", "Anything"), ("move", "Moves"), ("lofi", "LOFI"), ("provision", "New artists")];
+const KINDS: [(&str, &str); 5] = [
+    ("", "Anything"),
+    ("move", "Moves"),
+    ("lofi", "LOFI"),
+    ("verify", "Verifying"),
+    ("provision", "New artists"),
+];
 
 fn params(asked: &Query) -> Result<ListParams, Problem> {
     let some = |text: &String| Some(text.clone()).filter(|t| !t.is_empty());

@@ -209,6 +209,22 @@ async fn of_lofi(app: &App) -> Result<Option<Need>, Problem> {
     }))
 }
 
+async fn of_verify(app: &App) -> Result<Option<Need>, Problem> {
+    let open = app.store.open_findings().await?;
+    let (findings, damaged): (i64, i64) =
+        (open.iter().map(|o| o.findings).sum(), open.iter().map(|o| o.damaged).sum());
+    Ok((findings > 0).then(|| Need {
+        what: counted(findings, "file is not as it should be", "files are not as they should be"),
+        more: if damaged > 0 {
+            counted(damaged, "of them is", "of them are") + " damaged, changed or missing."
+        } else {
+            "They are there, and Tourbus did not put them there.".to_owned()
+        },
+        href: "/verify".to_owned(),
+        mend: "See which",
+    }))
+}
+
 fn chart(
     title: &'static str,
     servers: &[ServerView],
@@ -257,6 +273,7 @@ pub async fn page(State(app): State<App>, actor: Actor) -> Result<Response, Prob
     needs.extend(of_broker(&app).await);
     needs.extend(live.iter().filter_map(full));
     needs.extend(of_database(&app.store.needs().await?));
+    needs.extend(of_verify(&app).await?);
     needs.extend(of_lofi(&app).await?);
     let params = BatchParams {
         state: Some("open".to_owned()),

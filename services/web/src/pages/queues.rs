@@ -83,7 +83,7 @@ fn purpose(lane: Option<Lane>, queue: &str) -> &'static str {
         Some(Lane::Import) => "pieces of artists that are arriving",
         Some(Lane::Lofi) => "LOFI renditions of fresh uploads",
         Some(Lane::LofiBulk) => "LOFI renditions in bulk",
-        Some(Lane::Verify) => "Artists whose files are read back",
+        Some(Lane::Verify) => "artists whose files are read back",
         Some(Lane::Upkeep) => "short steps that finish or undo a move",
         None if queue.ends_with("dead") => "refused messages on their way to the dead letters",
         None => "what workers report",

@@ -231,12 +231,11 @@ impl Last {
             }
             Some(_) => {}
         }
-        let rates = |queue: &str| self.rates.get(queue).copied().unzip();
-        let rated = |(queue, _): (QueueDepth, Counted)| {
-            let (in_s, out_s) = rates(&queue.queue);
+        let with_rates = |(queue, _): (QueueDepth, Counted)| {
+            let (in_s, out_s) = self.rates.get(&queue.queue).copied().unzip();
             QueueDepth { in_s, out_s, ..queue }
         };
-        seen.into_iter().map(rated).collect()
+        seen.into_iter().map(with_rates).collect()
     }
 }
 

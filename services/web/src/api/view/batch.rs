@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub struct BatchView {
     /// The batch.
     pub id: Uuid,
-    /// `move` or `lofi`.
+    /// `move`, `lofi` or `verify`.
     pub kind: String,
     /// `running` until the last job has ended, then `finished`; `paused` while its queued jobs are
     /// held back.
