@@ -8,13 +8,12 @@ mod other;
 mod work;
 
 pub use cluster::{
-    Artists, ArtistsAction, ArtistsList, Drain, Lanes, LanesAction, OneArtist, OneServer, Servers,
-    ServersAction, Sure,
+    Artists, ArtistsAction, ArtistsList, Drain, OneArtist, OneServer, Servers, ServersAction, Sure,
 };
 pub use other::{
     Audit, AuditAction, AuditList, Balance, BalanceAction, BalanceApply, BalanceShow, Dead,
     Discard, LofiAction, LofiFailures, LofiQueue, LofiRetry, LofiStatus, OneLetter, Queues,
-    QueuesAction, Verify, VerifyAction, VerifyQueue,
+    QueuesAction, Verify, VerifyAction, VerifyFindings, VerifyQueue,
 };
 pub use work::{
     Batches, BatchesAction, BatchesList, CancelBatch, Jobs, JobsAction, JobsList, Moves,
@@ -40,7 +39,7 @@ The token is read from TOURBUS_API_TOKEN, or from the credentials file.";
 /// The operator's commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show servers; drain and check them, pause their lanes
+    /// Show servers; drain and check them
     #[command(after_help = EXIT)]
     Servers(Servers),
     /// Find and show artists
@@ -193,7 +192,6 @@ pub mod tests {
             "servers drain server2 --to server3 --dry-run",
             "servers undrain server2",
             "servers check server2",
-            "servers lanes pause server2 lofi-bulk",
             "artists --filter rook --sort -plays_30d",
             "artists list --server server2 --all",
             "artists show the-rooks",

@@ -55,8 +55,8 @@ pub async fn run(command: Command) -> Result<Ended, CliError> {
             queues::run(&Screen::new(&c.access)?, action).await
         }
         Command::Verify(c) => {
-            let VerifyAction::Queue(asked) = c.action;
-            verify::queue(&Screen::new(&c.access)?, asked).await
+            let action: VerifyAction = c.action;
+            verify::run(&Screen::new(&c.access)?, action).await
         }
         Command::Audit(c) => {
             let AuditAction::List(list) = c.what.action()?;

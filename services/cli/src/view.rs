@@ -127,6 +127,17 @@ impl Batch {
     }
 }
 
+/// A file that is not as it should be.
+#[derive(Debug, Deserialize)]
+pub struct Finding {
+    pub artist_name: String,
+    pub job_id: Uuid,
+    pub path: String,
+    pub kind: String,
+    pub meaning: String,
+    pub found_at: DateTime<Utc>,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 pub struct Job {
     pub id: Uuid,

@@ -10,11 +10,11 @@ use crate::{
     events::{Events, Told},
     names,
     screen::{self, Screen},
-    view::{Batch, Failure, Job, Page},
+    view::{Batch, Failure, Finding, Job, Page},
 };
 use bars::Progress;
 use serde_json::Value;
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
@@ -30,6 +30,8 @@ const AWAY_MAX: Duration = Duration::from_secs(300);
 const AT_WORK: &str = "running,copying,syncing,cutover,retiring,rolling_back";
 /// Jobs at work that are asked for.
 const AT_WORK_MAX: u32 = 20;
+/// Findings that are told.
+const FINDINGS_MAX: usize = 10;
 /// Failed jobs that are told.
 const FAILED_MAX: u32 = 10;
 
@@ -43,7 +45,37 @@ pub async fn to_its_end(screen: &Screen, batch: Uuid) -> Result<Ended, CliError>
         screen::print(&format!("{}\n", words::summary(&ended)))?;
         tell_failures(screen, &ended).await?;
     }
-    Ok(Ended::well_if(ended.is_well()))
+    let sound = ended.kind != "verify" || tell_findings(screen, &ended).await?;
+    Ok(Ended::well_if(ended.is_well() && sound))
+}
+
+/// What the readings of a batch have found. Whether that is nothing.
+async fn tell_findings(screen: &Screen, batch: &Batch) -> Result<bool, CliError> {
+    let of_batch = [("batch_id", Some(batch.id.to_string()))];
+    let jobs: Page<Job> = client::read(screen.api.pages("/jobs", &of_batch, None).await?)?;
+    let jobs: HashSet<Uuid> = jobs.items.iter().map(|j| j.id).collect();
+    let open: Page<Finding> = client::read(screen.api.pages("/verify/findings", &[], None).await?)?;
+    let found: Vec<&Finding> = open.items.iter().filter(|f| jobs.contains(&f.job_id)).collect();
+    for one in found.iter().take(FINDINGS_MAX) {
+        screen.beside(&format!(
+            "  {}: {} ({}): {}",
+            one.artist_name, one.path, one.kind, one.meaning
+        ));
+    }
+    if found.len() > FINDINGS_MAX {
+        screen.beside("  …");
+    }
+    if !found.is_empty() {
+        screen.beside(&format!(
+            "{} not as they should be: see `tourbus verify findings`, or the Verify page.",
+            if found.len() == 1 {
+                "1 file is".to_owned()
+            } else {
+                format!("{} files are", found.len())
+            }
+        ));
+    }
+    Ok(found.is_empty())
 }
 
 async fn tell_failures(screen: &Screen, batch: &Batch) -> Result<(), CliError> {

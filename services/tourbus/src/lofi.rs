@@ -36,19 +36,17 @@ pub fn run(args: &LofiFile) -> anyhow::Result<ExitCode> {
         bail!("{} is no file: name the file of a song", args.input.display());
     }
     let from = File::open(&args.input).with_context(cannot_open)?;
+    // The small version is made under a name that nobody else has.
     let mut partial = args.output.clone().into_os_string();
-    partial.push(".partial");
+    partial.push(format!(".{}.partial", std::process::id()));
     let partial = Path::new(&partial);
-    // The small version is made under the second name.
-    if let Some(itself) =
-        [args.output.as_path(), partial].into_iter().find(|p| same(&args.input, p))
-    {
-        bail!("{} is the song itself: give the small version another name", itself.display());
+    if same(&args.input, &args.output) {
+        bail!("{} is the song itself: give the small version another name", args.output.display());
     }
     fits(&args.output, &profile)?;
     let cannot =
         || format!("cannot write {} (made as {})", args.output.display(), partial.display());
-    let made = File::options().read(true).write(true).create(true).truncate(true).open(partial);
+    let made = File::options().read(true).write(true).create_new(true).open(partial);
     let made = make(from, made.with_context(cannot)?, &profile);
     let made = made.and_then(|made| {
         fs::rename(partial, &args.output)
@@ -180,10 +178,12 @@ mod tests {
         let linked = dir.path().join("linked.mp3");
         fs::hard_link(&song, &linked).unwrap();
         assert!(said(&song, &linked).contains("the song itself"), "under another name");
-        let named_so = dir.path().join("y.mp3.partial");
-        fs::rename(&linked, &named_so).unwrap();
-        assert!(said(&named_so, &dir.path().join("y.mp3")).contains("the song itself"));
-        assert_eq!(fs::read(&named_so).unwrap(), b"x");
+        fs::remove_file(&linked).unwrap();
+        // Somebody's own file of a name like ours stays.
+        let own = dir.path().join("y.mp3.partial");
+        fs::write(&own, b"own").unwrap();
+        assert!(!said(&song, &dir.path().join("y.mp3")).is_empty());
+        assert_eq!(fs::read(&own).unwrap(), b"own");
         assert!(said(&song, Path::new("-")).contains("name a file"));
         assert!(said(&song, &dir.path().join("none/x.mp3")).contains("no directory"));
         assert!(said(&song, &dir.path().join("x.wav")).contains("end the name of"));

@@ -29,6 +29,13 @@ pub fn run(options: &VerifyReport) -> anyhow::Result<ExitCode> {
     let signed: SignedReport = serde_json::from_str(&text).with_context(|| {
         format!("{name} is no report of a move: download one from the page of a move")
     })?;
+    if let Some(key) = &options.key
+        && (key.len() != 64 || !key.chars().all(|c| c.is_ascii_hexdigit()))
+    {
+        bail!(
+            "--key is no public key: give the 64 hexadecimal digits that `tourbus keys list` prints"
+        );
+    }
     let report = signed.check(options.key.as_deref()).with_context(|| match &options.key {
         Some(_) => format!("{name}: not signed by this key, or changed since"),
         None => format!("{name}: changed since it was signed"),

@@ -20,6 +20,8 @@ const MPEG2_BPS: &[u32] = &[
 const MPEG25_BPS: &[u32] = &[8_000, 16_000, 24_000, 32_000, 40_000, 48_000, 64_000];
 /// The least excerpt, in milliseconds.
 const EXCERPT_MS_MIN: u64 = 1000;
+/// Longest excerpt, in milliseconds: six hours, as long as a song may be.
+const EXCERPT_MS_MAX: u64 = 6 * 3600 * 1000;
 /// The longest name, in characters.
 const NAME_CHARS_MAX: usize = 40;
 
@@ -70,7 +72,8 @@ pub struct Excerpt {
 pub enum ProfileError {
     /// Its name cannot be one.
     #[error(
-        "a profile's name has 1 to {NAME_CHARS_MAX} small letters, digits or hyphens; {0:?} has not"
+        "a profile's name has 1 to {NAME_CHARS_MAX} small letters, digits or hyphens, with no \
+         hyphen at its ends; {0:?} has not"
     )]
     Name(String),
     /// Too few or many channels.
@@ -95,7 +98,7 @@ pub enum ProfileError {
         sample_rate_hz: u32,
     },
     /// An excerpt of next to nothing.
-    #[error("an excerpt lasts at least {EXCERPT_MS_MIN} ms, not {0}")]
+    #[error("an excerpt lasts {EXCERPT_MS_MIN} to {EXCERPT_MS_MAX} ms, not {0}")]
     Excerpt(u64),
     /// Fades that do not fit.
     #[error("an excerpt of {duration_ms} ms cannot fade for {fade_ms} ms at both ends")]
@@ -151,7 +154,9 @@ impl Profile {
     pub fn validate(&self) -> Result<(), ProfileError> {
         let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let length = self.name.len();
-        if !(1..=NAME_CHARS_MAX).contains(&length) || !self.name.bytes().all(is_plain) {
+        let hyphened = self.name.starts_with('-') || self.name.ends_with('-');
+        let sized = (1..=NAME_CHARS_MAX).contains(&length);
+        if !sized || hyphened || !self.name.bytes().all(is_plain) {
             return Err(ProfileError::Name(self.name.chars().take(NAME_CHARS_MAX).collect()));
         }
         if !(1..=2).contains(&self.channels_max) {
@@ -175,7 +180,9 @@ impl Profile {
             Encoding::Wav {} => {}
         }
         match self.excerpt {
-            Some(Excerpt { duration_ms, .. }) if duration_ms < EXCERPT_MS_MIN => {
+            Some(Excerpt { duration_ms, .. })
+                if !(EXCERPT_MS_MIN..=EXCERPT_MS_MAX).contains(&duration_ms) =>
+            {
                 Err(ProfileError::Excerpt(duration_ms))
             }
             Some(Excerpt { duration_ms, fade_ms }) if fade_ms > duration_ms / 2 => {

@@ -163,9 +163,9 @@ mod tests {
 
     #[test]
     fn a_report_is_what_was_signed_and_by_whom() {
-        let signer = Signer::from_bytes(&[7; 32]);
-        let signed = SignedReport::sign(&report(), &signer).unwrap();
-        let key = signer.public_key_hex();
+        let master = Signer::from_bytes(&[7; 32]);
+        let signed = SignedReport::sign(&report(), &master).unwrap();
+        let key = master.public_key_hex();
         assert_eq!(signed.check(Some(&key)).unwrap().files, 3);
         assert!(signed.check(None).is_ok());
 

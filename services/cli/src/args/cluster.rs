@@ -24,9 +24,6 @@ pub enum ServersAction {
     Undrain(OneServer),
     /// Run a server's checks again, and wait for what they find; status 1 unless all are green
     Check(OneServer),
-    /// Pause or resume one lane of a server
-    #[command(subcommand)]
-    Lanes(LanesAction),
 }
 
 impl From<Plain> for ServersAction {
@@ -68,23 +65,6 @@ pub struct Sure {
     /// Do it without asking; nobody is asked without a terminal
     #[arg(long, short)]
     pub yes: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum LanesAction {
-    /// Let nothing more of a lane begin; what has begun is finished
-    Pause(Lanes),
-    /// Let it go on
-    Resume(Lanes),
-}
-
-#[derive(Debug, ClapArgs)]
-pub struct Lanes {
-    #[command(flatten)]
-    pub server: OneServer,
-    /// export, express, import, lofi, lofi-bulk or upkeep
-    #[arg(value_name = "LANE")]
-    pub lane: String,
 }
 
 /// `tourbus artists`.

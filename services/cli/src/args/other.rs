@@ -145,6 +145,14 @@ pub struct Verify {
 pub enum VerifyAction {
     /// Queue a verification for each artist
     Queue(VerifyQueue),
+    /// Files that are not as they should be, the newest finding first
+    Findings(VerifyFindings),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct VerifyFindings {
+    #[command(flatten)]
+    pub extent: Extent,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -3,7 +3,7 @@
 use super::{queued, refusals};
 use crate::{
     Ended,
-    args::{Drain, Lanes, LanesAction, OneServer, ServersAction},
+    args::{Drain, OneServer, ServersAction},
     client,
     error::CliError,
     names::{self, Servers},
@@ -51,8 +51,6 @@ pub async fn run(screen: &Screen, action: ServersAction) -> Result<Ended, CliErr
             })?;
         }
         ServersAction::Check(one) => return check(screen, &one).await,
-        ServersAction::Lanes(LanesAction::Pause(lane)) => steer(screen, &lane, "pause").await?,
-        ServersAction::Lanes(LanesAction::Resume(lane)) => steer(screen, &lane, "resume").await?,
     }
     Ok(Ended::Well)
 }
@@ -228,13 +226,4 @@ fn checked(checks: &Checks, paint: Paint) -> String {
     }
     // A remedy is a command to be typed, as a whole.
     table.show(Paint { cut: false, ..paint })
-}
-
-async fn steer(screen: &Screen, asked: &Lanes, what: &str) -> Result<(), CliError> {
-    let id = id(screen, &asked.server).await?;
-    let path = format!("/servers/{id}/lanes/{}/{what}", client::part(&asked.lane));
-    let value = screen.api.post(&path, &Value::Null).await?;
-    let (lane, server) = (&asked.lane, &asked.server.server);
-    let done = if what == "pause" { "is paused" } else { "goes on" };
-    screen.answer(value, |_| Ok(format!("Lane {lane} of {server} {done}.\n")))
 }

@@ -186,8 +186,8 @@ pub async fn hold(
 ) -> Result<BatchView, Problem> {
     actor.require(Right::Steer)?;
     let batch = read(app, id).await?;
-    if pause && batch.finished_at.is_some() {
-        let detail = "This batch has ended: there is nothing to hold back.";
+    if batch.finished_at.is_some() {
+        let detail = "This batch has ended: there is nothing to hold back or to go on with.";
         return Err(Problem::conflict("wrong_state", detail).remedy("Look at the batch again."));
     }
     app.store.pause_batch(id, pause, &actor.by()).await?;
@@ -210,7 +210,8 @@ pub async fn pause(
 /// Goes on with a batch that was held back.
 #[utoipa::path(post, path = "/batches/{id}/resume", tag = "batches",
     operation_id = "resume_batch", params(("id" = Uuid, Path)),
-    responses((status = 200, body = BatchView), (status = 404, body = Problem)))]
+    responses((status = 200, body = BatchView), (status = 404, body = Problem),
+        (status = 409, body = Problem)))]
 pub async fn resume(
     State(app): State<App>,
     actor: Actor,

@@ -4,7 +4,7 @@ use crate::{
     app::App,
     auth::{Actor, Right},
     cursor::{self, Page},
-    extract::{BodyOr, Id, Params},
+    extract::{Body, BodyOr, Id, Params},
     problem::Problem,
 };
 use axum::{Json, extract::State};
@@ -169,9 +169,9 @@ pub async fn requeue_one(app: &App, actor: &Actor, id: Uuid) -> Result<(), Probl
         Requeued::Unknown => Err(Problem::not_found("dead letter that waits", id)),
         Requeued::Superseded => Err(Problem::conflict(
             "superseded",
-            "Nothing waits for this message: its job has gone on without it, or has ended.",
+            "Nothing waits for this message: its job has gone on without it, has ended, or is paused.",
         )
-        .remedy("Discard it.")),
+        .remedy("Discard it; what is paused is sent anew when it is resumed.")),
         Requeued::Unreadable => Err(Problem::conflict(
             "unreadable",
             "This message names no step of a job that the master has signed for.",
@@ -274,14 +274,14 @@ pub async fn requeue_all(
     requeue_matching(&app, &actor, &body).await.map(Json)
 }
 
-/// Throws away every dead letter that matches, at most 1000.
+/// Throws away every dead letter that matches, at most 1000; `{}` means all.
 #[utoipa::path(post, path = "/queues/dead/discard", tag = "queues",
-    operation_id = "discard_dead_letters", request_body = Option<DeadBody>,
+    operation_id = "discard_dead_letters", request_body = DeadBody,
     responses((status = 200, body = DeadResult), (status = 403, body = Problem)))]
 pub async fn discard_all(
     State(app): State<App>,
     actor: Actor,
-    BodyOr(body): BodyOr<DeadBody>,
+    Body(body): Body<DeadBody>,
 ) -> Result<Json<DeadResult>, Problem> {
     discard_matching(&app, &actor, &body).await.map(Json)
 }

@@ -161,6 +161,12 @@ pub async fn add(app: &App, actor: &Actor, new: &NewProfile) -> Result<ProfileVi
             let made = all(app).await?.into_iter().find(|p| p.name == profile.name);
             made.ok_or_else(|| Problem::not_found("profile", &profile.name))
         }
+        Err(ProfileError::Remembered) => Err(Problem::conflict(
+            "profile_remembered",
+            format!("Songs have LOFIs by a profile {:?} that was deleted.", profile.name),
+        )
+        .remedy("Give it another name, or convert those songs by another profile first.")
+        .field("name")),
         Err(_) => Err(taken()),
     }
 }

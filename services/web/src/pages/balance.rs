@@ -227,17 +227,16 @@ pub async fn queue(
     };
     let body = AssignedBody { moves: chosen(&fields)?, reason, dry_run: false };
     match balance::queue(&app, &actor, &body).await {
-        Ok(result) => match result.batch_id {
-            Some(id) => Ok(Redirect::to(&format!("/batches/{id}")).into_response()),
-            None => {
-                let why: Vec<String> =
-                    result.refused_reasons.into_iter().map(|r| r.summary).collect();
-                let detail = format!("Nothing was queued: {}.", why.join("; "));
-                let problem = Problem::unprocessable("nothing_queued", detail)
-                    .remedy("Look at the new suggestion below.");
-                answer(&app, &actor, asked, Some(problem)).await
+        Ok(result) => {
+            if let Some(id) = result.batch_id {
+                return Ok(Redirect::to(&format!("/batches/{id}")).into_response());
             }
-        },
+            let why: Vec<String> = result.refused_reasons.into_iter().map(|r| r.summary).collect();
+            let detail = format!("Nothing was queued: {}.", why.join("; "));
+            let problem = Problem::unprocessable("nothing_queued", detail)
+                .remedy("Look at the new suggestion below.");
+            answer(&app, &actor, asked, Some(problem)).await
+        }
         Err(problem) if problem.status == 422 => answer(&app, &actor, asked, Some(problem)).await,
         Err(problem) => Err(problem),
     }

@@ -104,7 +104,9 @@ fn said(asked: &Query) -> String {
     let letters = |n: u64| if n == 1 { "1 letter".to_owned() } else { format!("{n} letters") };
     let not = match asked.not {
         0 => String::new(),
-        n => format!(" {} could not be: nothing waits for them. Discard them.", letters(n)),
+        n => {
+            format!(" {} could not be: nothing waits for them, or they cannot be read.", letters(n))
+        }
     };
     match &*asked.done {
         "requeued" => format!("Requeued {}.{not}", letters(asked.n)),

@@ -134,6 +134,8 @@ impl Touched {
             && let Some(step) = step_of(&told.input)
             && let Some(known) = self.held.job.steps.get(&step.key)
             && ground.server(known.server_id)?.slug != *slug
+            // An older try was that server's own, before the job followed its artist: old news.
+            && step.epoch >= known.epoch
         {
             return Ok(Err(InputError::NotItsStep(slug.clone())));
         }

@@ -22,6 +22,9 @@ pub struct LofiProfileRow {
 /// Why nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProfileError {
+    /// Songs have renditions by a profile of this name that was deleted.
+    #[error("songs have renditions by a profile of this name that was deleted")]
+    Remembered,
     /// There is one of this name.
     #[error("there is a profile of this name already")]
     Taken,
@@ -66,6 +69,18 @@ impl Store {
         spec: &Value,
     ) -> Result<Result<(), ProfileError>, StoreError> {
         let mut tx = self.pool().begin().await?;
+        // A name says what was made by it, also after its profile was deleted.
+        let remembered: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM songs WHERE lofi->>'profile' = $1)
+                 OR EXISTS (SELECT FROM jobs WHERE kind = 'lofi' AND params->>'profile' = $1
+                     AND state NOT IN ('succeeded', 'failed', 'cancelled', 'stuck'))",
+        )
+        .bind(name)
+        .fetch_one(&mut *tx)
+        .await?;
+        if remembered {
+            return Ok(Err(ProfileError::Remembered));
+        }
         let made = sqlx::query(
             "INSERT INTO lofi_profiles (name, spec, created_by) VALUES ($1, $2, $3)
              ON CONFLICT DO NOTHING",
