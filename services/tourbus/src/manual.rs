@@ -47,7 +47,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         pages(Some(dir.path())).unwrap();
         for page in
-            ["tourbus", "tourbus-moves-queue", "tourbus-servers-lanes-pause", "tourbus-lofi-status"]
+            ["tourbus", "tourbus-moves-queue", "tourbus-verify-findings", "tourbus-lofi-status"]
         {
             let text = std::fs::read_to_string(dir.path().join(format!("{page}.1"))).unwrap();
             assert!(text.contains(".SH NAME"), "{page}");

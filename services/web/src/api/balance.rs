@@ -151,9 +151,15 @@ fn shortfall(found: &Shortfall, names: &Names) -> String {
     let because = match found.reason {
         ShortfallReason::NoTarget => "no other server takes artists".to_owned(),
         ShortfallReason::ArtistTooLarge(id) => {
-            format!("{} alone has more plays than the tolerance allows", names.artist(id))
+            return format!(
+                "{} alone has more plays than a server’s share and the tolerance: {server} stays \
+                 outside.",
+                names.artist(id)
+            );
         }
-        ShortfallReason::NothingMovable => "nobody there can be moved at the moment".to_owned(),
+        ShortfallReason::NothingMovable => {
+            "everybody who could be moved has moved lately, or is moving".to_owned()
+        }
         ShortfallReason::MoveBound => "it takes more moves than are allowed".to_owned(),
         ShortfallReason::NoRoom(id) => {
             format!("no server has room for {}", names.artist(id))
@@ -166,7 +172,16 @@ fn shortfall(found: &Shortfall, names: &Names) -> String {
     format!("{server} stays outside the tolerance: {because}.")
 }
 
-fn view(plan: &Plan, goal: &BalanceGoal, names: &Names) -> BalanceView {
+/// What a shorter rest might mend.
+fn rest(resting: usize) -> String {
+    match resting {
+        0 => String::new(),
+        1 => " 1 artist has moved lately, or is moving, and stays for now.".to_owned(),
+        n => format!(" {n} artists have moved lately, or are moving, and stay for now."),
+    }
+}
+
+fn view(plan: &Plan, goal: &BalanceGoal, names: &Names, resting: usize) -> BalanceView {
     let moves = plan.moves.iter().map(|m| BalanceMove {
         artist_id: m.artist_id.0,
         artist_name: names.artist(m.artist_id),
@@ -188,7 +203,10 @@ fn view(plan: &Plan, goal: &BalanceGoal, names: &Names) -> BalanceView {
     BalanceView {
         tolerance: goal.tolerance,
         reached: plan.is_reached(),
-        shortfall: plan.shortfall.as_ref().map_or_else(String::new, |s| shortfall(s, names)),
+        shortfall: plan
+            .shortfall
+            .as_ref()
+            .map_or_else(String::new, |s| shortfall(s, names) + &rest(resting)),
         moves: moves.collect(),
         bytes_moved: plan.bytes_moved(),
         servers: servers.collect(),
@@ -200,6 +218,7 @@ pub async fn suggest(app: &App, params: &BalanceParams) -> Result<BalanceView, P
     let (goal, rest_days) = goal(params)?;
     let (reserve, offline) = (app.config.disk_reserve_bytes, app.config.offline_after_s);
     let ground = app.store.balance_ground(rest_days, reserve, offline).await?;
+    let resting = ground.artists.iter().filter(|a| !a.movable).count();
     let planned =
         tokio::task::spawn_blocking(move || suggest_moves(&ground.servers, &ground.artists, &goal));
     let plan = planned.await.map_err(|e| Problem::internal(&e))?;
@@ -217,7 +236,7 @@ pub async fn suggest(app: &App, params: &BalanceParams) -> Result<BalanceView, P
         servers: servers.into_iter().map(|s| (s.id, s.name)).collect(),
         artists: app.store.artist_names(&artists).await?.into_iter().collect(),
     };
-    Ok(view(&plan, &goal, &names))
+    Ok(view(&plan, &goal, &names, resting))
 }
 
 /// Which few moves, with the fewest bytes, would bring every server within the tolerance of its

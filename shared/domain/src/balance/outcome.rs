@@ -82,11 +82,6 @@ fn reason(board: &Board, state: &State) -> ShortfallReason {
     if !board.seats.iter().any(Seat::takes) {
         return ShortfallReason::NoTarget;
     }
-    // What time mends is said before what nothing mends.
-    let found = obstacle(board, state);
-    if matches!(found, ShortfallReason::Resting(_)) {
-        return found;
-    }
     let plays_max = judged().map(|s| s.plays_max).max().unwrap_or(u64::MAX);
     let largest = board
         .artists
@@ -99,7 +94,7 @@ fn reason(board: &Board, state: &State) -> ShortfallReason {
     if !board.artists.iter().any(|(a, home)| board.may_leave(a, *home)) {
         return ShortfallReason::NothingMovable;
     }
-    found
+    obstacle(board, state)
 }
 
 /// The first thing that keeps a single move from helping.

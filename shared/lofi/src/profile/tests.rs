@@ -49,7 +49,7 @@ fn what_is_wrong_is_said() {
     assert!(low.contains("at 8000 Hz"), "{low}");
     let excerpt =
         |duration_ms, fade_ms| said(&|p| p.excerpt = Some(Excerpt { duration_ms, fade_ms }));
-    assert!(excerpt(10, 0).contains("at least 1000 ms, not 10"));
+    assert!(excerpt(10, 0).contains("1000 to 21600000 ms, not 10"));
     assert!(excerpt(3000, 2000).contains("cannot fade"));
     assert!(
         said(&|p| {
