@@ -10,6 +10,7 @@ mod wav;
 use crate::{convert::ConvertError, decode::Spec, tags::Tags};
 use std::io::{Read, Seek, Write};
 
+pub(crate) use info::frame_bytes_of;
 pub(crate) use tag::id3;
 
 /// What becomes of samples.

@@ -6,6 +6,7 @@
 
 use super::{Decode, Spec, Told, damage::Damage};
 use crate::{
+    encode::frame_bytes_of,
     error::{AudioError, Place},
     limits::frames_as_ms,
     section::Section,
@@ -240,6 +241,16 @@ fn begins_with_frame(bytes: &[u8]) -> bool {
     bytes.len() > 1 && bytes[0] == 0xFF && bytes[1] & 0xE0 == 0xE0
 }
 
+/// The frame that begins right here, if it is the last one and something else follows. The decoder
+/// believes a frame only when another follows, or nothing.
+fn last_frame(bytes: &[u8]) -> Option<&[u8]> {
+    let length = frame_bytes_of(*bytes.first_chunk()?)?;
+    let behind = bytes.get(length..)?;
+    let another =
+        behind.windows(4).any(|w| w.first_chunk().is_some_and(|h| frame_bytes_of(*h).is_some()));
+    (!another).then(|| &bytes[..length])
+}
+
 /// The bytes of the tag that begins right here; 0 if none does.
 fn tag_bytes(bytes: &[u8]) -> u64 {
     if bytes.starts_with(b"TAG") {
@@ -266,10 +277,11 @@ impl Decode for Mp3 {
         self.pass_tags()?;
         let ahead = &self.window[self.used..];
         let (synced, place) = (begins_with_frame(ahead), self.place());
-        let mut pcm = [0.0_f32; MAX_SAMPLES_PER_FRAME];
-        let (used, result) = self.decoder.decode(ahead, &mut pcm);
-        let used = used.min(ahead.len());
         let is_last = self.offset >= self.song.len();
+        let shown = if is_last && synced { last_frame(ahead).unwrap_or(ahead) } else { ahead };
+        let mut pcm = [0.0_f32; MAX_SAMPLES_PER_FRAME];
+        let (used, result) = self.decoder.decode(shown, &mut pcm);
+        let used = used.min(shown.len());
         if matches!(result, Err(DecodeError::NoFrame)) {
             // The decoder has passed over all that it was shown. The end of that may be the start
             // of a frame that it would know if it saw the next.

@@ -53,7 +53,7 @@ fn frame_bytes(sample_rate_hz: u32, kbps: u32) -> usize {
 }
 
 /// What a header says about the length of its frame. `None` if it is no Layer III header.
-pub(super) fn frame_bytes_of(header: [u8; 4]) -> Option<usize> {
+pub(crate) fn frame_bytes_of(header: [u8; 4]) -> Option<usize> {
     let [sync, version, rates, _] = header;
     if sync != 0xFF || version & 0xE6 != 0xE2 {
         return None;

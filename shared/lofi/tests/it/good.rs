@@ -140,6 +140,18 @@ fn an_id3_tag_before_a_flac_is_stepped_over() {
 }
 
 #[test]
+fn a_few_bytes_behind_the_last_frame_take_nothing_of_it() {
+    for name in ["tone.mp3", "mono-vbr.mp3"] {
+        let clean = fixture(name);
+        let whole = good(&clean).frames;
+        for behind in [&b"\n"[..], b"garbage\n", &[0; 500], b"\xff", b"\xff\xfb\x90"] {
+            let found = good(&[&clean, behind].concat());
+            assert_eq!(found.frames, whole, "{name} and {behind:?}");
+        }
+    }
+}
+
+#[test]
 fn joined_mp3s_are_one_song() {
     let one = fixture("tone.mp3");
     let found = good(&[&one[..], &one].concat());
