@@ -10,6 +10,7 @@ use crate::{
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use tokio::sync::Semaphore;
 use tourbus_domain::{
     ArtistId, BalanceGoal, MoveCause, MoveReason, Plan, ServerId, Shortfall, ShortfallReason,
     suggest_moves,
@@ -18,6 +19,8 @@ use tourbus_store::AssignedMoves;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+/// Whose turn it is to plan.
+static PLANNING: Semaphore = Semaphore::const_new(1);
 /// Moves of a suggestion at most.
 const MOVES_MAX: usize = 2_000;
 /// Days that an artist rests after a move unless asked otherwise.
@@ -216,12 +219,15 @@ fn view(plan: &Plan, goal: &BalanceGoal, names: &Names, resting: usize) -> Balan
 /// Suggests moves; the API's and the pages' way.
 pub async fn suggest(app: &App, params: &BalanceParams) -> Result<BalanceView, Problem> {
     let (goal, rest_days) = goal(params)?;
+    // One at a time: planning takes a core for a moment, and the other pages need it too.
+    let turn = PLANNING.acquire().await.map_err(|e| Problem::internal(&e))?;
     let (reserve, offline) = (app.config.disk_reserve_bytes, app.config.offline_after_s);
     let ground = app.store.balance_ground(rest_days, reserve, offline).await?;
     let resting = ground.artists.iter().filter(|a| !a.movable).count();
     let planned =
         tokio::task::spawn_blocking(move || suggest_moves(&ground.servers, &ground.artists, &goal));
     let plan = planned.await.map_err(|e| Problem::internal(&e))?;
+    drop(turn);
     let plan = plan.map_err(|e| Problem::internal(&e))?;
     let mut artists: Vec<ArtistId> = plan.moves.iter().map(|m| m.artist_id).collect();
     if let Some(Shortfall { reason, .. }) = &plan.shortfall

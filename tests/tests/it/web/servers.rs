@@ -113,7 +113,7 @@ async fn when_the_server_limit_is_reached_nobody_creates_a_server() {
     assert_eq!(
         settings,
         json!({ "sign_up": true, "quota_bytes": 10_737_418_240_u64, "server_limit": null, "servers": 2,
-            "lofi_profile": "standard" })
+            "lofi_profile": "standard", "verify_every_days": 7, "verify_rate_bytes_s": 50_000_000 })
     );
     assert!(web.page("/servers", "admin").await.contains("Create Server"));
     assert!(!web.page("/servers", "operator").await.contains("Create Server"));
