@@ -5,7 +5,6 @@ use crate::{
     connect::Master,
     error::{CliError, Problem},
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -23,8 +22,6 @@ const PAGE_MAX: u32 = 1000;
 const TRIES_MAX: u32 = 3;
 /// Between two of these.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// What may stand in a part of a path as it is.
-const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
 /// What a list is asked by; what is none is left out.
 pub type Query<'a> = [(&'a str, Option<String>)];
@@ -34,13 +31,6 @@ pub struct Api {
     http: Client,
     base: String,
     token: SecretString,
-}
-
-/// One part of a path, whatever it holds.
-pub fn part(text: &str) -> String {
-    // Dots alone would lead to another route.
-    let text = if matches!(text, "." | "..") { "%2E" } else { text };
-    utf8_percent_encode(text, IN_PATH).to_string()
 }
 
 fn with_query(path: &str, query: &Query) -> String {
@@ -182,6 +172,11 @@ impl Api {
         request.send().await.map_err(|e| self.away(e))
     }
 
+    /// The master has ended a stream.
+    pub fn hung_up(&self) -> CliError {
+        CliError::Away { url: self.base.clone(), why: "it ended the live view".to_owned() }
+    }
+
     async fn ask(&self, request: RequestBuilder, path: &str) -> Result<Value, CliError> {
         let answer = self.send(request).await?;
         if !answer.status().is_success() {
@@ -205,6 +200,10 @@ impl Api {
         };
         match serde_json::from_slice::<Problem>(&text) {
             Ok(problem) if !problem.code.is_empty() => refused(problem, path),
+            // A proxy before a master that is being started again.
+            _ if matches!(status.as_u16(), 502..=504) => {
+                CliError::Away { url: self.base.clone(), why: format!("it answers {status}") }
+            }
             _ => {
                 let hint = match to {
                     Some(to) => format!("it sends us on to {to}: is that the master?"),
@@ -236,10 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_type_stays_in_its_part_of_the_path() {
-        assert_eq!(part("../accounts?x=1"), "..%2Faccounts%3Fx%3D1");
-        assert_eq!(part(".."), "%252E");
-        assert_eq!(part("lofi-bulk"), "lofi-bulk");
+    fn what_people_type_stays_in_its_part_of_the_query() {
         let query = [("filter", Some("a&b=ü".to_owned())), ("none", None)];
         assert_eq!(with_query("/artists", &query), "/artists?filter=a%26b%3D%C3%BC");
         assert_eq!(with_query("/artists", &[]), "/artists");

@@ -89,7 +89,8 @@ fn refusals(screen: &Screen, queued: &Queued) {
 
 fn refused(screen: &Screen, all: &[Refused]) {
     for one in all.iter().take(REFUSED_MAX) {
-        let id = || one.artist_id.map_or_else(|| "?".to_owned(), |id| id.to_string());
+        let id =
+            || one.artist_id.or(one.song_id).map_or_else(|| "?".to_owned(), |id| id.to_string());
         let name = one.name.clone().unwrap_or_else(id);
         screen.beside(&format!("  {name}: {}", one.detail));
     }

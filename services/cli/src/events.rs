@@ -109,8 +109,13 @@ impl Events {
                     *heard = Instant::now();
                     self.parser.push(&bytes)?;
                 }
-                // It ended or fell silent: once more. Half an event is told again.
-                Ok(Ok(None)) | Err(_) => self.broken(),
+                // Half an event is told again.
+                Ok(Ok(None)) => {
+                    self.broken();
+                    return Err(api.hung_up());
+                }
+                // It fell silent: once more.
+                Err(_) => self.broken(),
                 Ok(Err(error)) => {
                     self.broken();
                     return Err(api.away(error));

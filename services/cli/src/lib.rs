@@ -19,13 +19,14 @@ mod names;
 mod numbers;
 mod screen;
 pub mod table;
-mod text;
+pub mod text;
 mod view;
 mod watch;
 mod when;
 
 pub use args::{Command, LofiAction};
 pub use error::CliError;
+pub use screen::print;
 
 /// Does one command. What went wrong has been said when this returns: the exit status.
 pub async fn run(command: Command) -> u8 {

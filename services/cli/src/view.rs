@@ -131,7 +131,6 @@ impl Batch {
 #[derive(Debug, Deserialize)]
 pub struct Finding {
     pub artist_name: String,
-    pub job_id: Uuid,
     pub path: String,
     pub kind: String,
     pub meaning: String,
@@ -245,6 +244,7 @@ pub struct Refused {
     pub name: Option<String>,
     #[serde(default)]
     pub artist_id: Option<Uuid>,
+    pub song_id: Option<Uuid>,
     #[serde(default)]
     pub detail: String,
 }
@@ -291,10 +291,10 @@ pub struct Depth {
 
 #[derive(Debug, Deserialize)]
 pub struct DeadLetter {
-    pub id: Value,
+    pub id: Uuid,
     pub died_at: Time,
     pub queue: String,
-    pub reason: String,
+    pub fault: String,
     pub kind: Option<String>,
     pub artist_name: Option<String>,
 }
@@ -365,6 +365,7 @@ pub struct Deed {
 #[derive(Debug, Deserialize)]
 pub struct Balance {
     pub reached: bool,
+    pub shortfall: String,
     pub moves: Vec<BalanceMove>,
     pub servers: Vec<BalanceServer>,
 }

@@ -14,8 +14,9 @@ use crate::{
 };
 use bars::Progress;
 use serde_json::Value;
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 use tokio::time::{Instant, timeout};
+use tourbus_domain::JobState;
 use uuid::Uuid;
 
 pub use words::Words;
@@ -26,12 +27,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// So long it may be away: it is restarted, or its database is.
 const AWAY_MAX: Duration = Duration::from_secs(300);
-/// States in which somebody works on a job.
-const AT_WORK: &str = "running,copying,syncing,cutover,retiring,rolling_back";
 /// Jobs at work that are asked for.
 const AT_WORK_MAX: u32 = 20;
 /// Findings that are told.
-const FINDINGS_MAX: usize = 10;
+const FINDINGS_MAX: u32 = 10;
 /// Failed jobs that are told.
 const FAILED_MAX: u32 = 10;
 
@@ -52,28 +51,19 @@ pub async fn to_its_end(screen: &Screen, batch: Uuid) -> Result<Ended, CliError>
 /// What the readings of a batch have found. Whether that is nothing.
 async fn tell_findings(screen: &Screen, batch: &Batch) -> Result<bool, CliError> {
     let of_batch = [("batch_id", Some(batch.id.to_string()))];
-    let jobs: Page<Job> = client::read(screen.api.pages("/jobs", &of_batch, None).await?)?;
-    let jobs: HashSet<Uuid> = jobs.items.iter().map(|j| j.id).collect();
-    let open: Page<Finding> = client::read(screen.api.pages("/verify/findings", &[], None).await?)?;
-    let found: Vec<&Finding> = open.items.iter().filter(|f| jobs.contains(&f.job_id)).collect();
-    for one in found.iter().take(FINDINGS_MAX) {
+    let page = screen.api.pages("/verify/findings", &of_batch, Some(FINDINGS_MAX + 1)).await?;
+    let found: Vec<Finding> = client::read::<Page<Finding>>(page)?.items;
+    for one in found.iter().take(FINDINGS_MAX as usize) {
         screen.beside(&format!(
             "  {}: {} ({}): {}",
             one.artist_name, one.path, one.kind, one.meaning
         ));
     }
-    if found.len() > FINDINGS_MAX {
+    if found.len() > FINDINGS_MAX as usize {
         screen.beside("  …");
     }
     if !found.is_empty() {
-        screen.beside(&format!(
-            "{} not as they should be: see `tourbus verify findings`, or the Verify page.",
-            if found.len() == 1 {
-                "1 file is".to_owned()
-            } else {
-                format!("{} files are", found.len())
-            }
-        ));
+        screen.beside("Not all files are as they should be: see `tourbus verify findings`.");
     }
     Ok(found.is_empty())
 }
@@ -100,9 +90,16 @@ async fn tell_failures(screen: &Screen, batch: &Batch) -> Result<(), CliError> {
     Ok(())
 }
 
+/// The states in which somebody works on a job.
+fn at_work() -> String {
+    let works = |s: &JobState| !s.is_final() && *s != JobState::Queued;
+    let states: Vec<&str> = JobState::ALL.iter().filter(|s| works(s)).map(|s| s.as_str()).collect();
+    states.join(",")
+}
+
 async fn look(api: &Api, batch: Uuid) -> Result<(Value, Vec<Job>), CliError> {
     let value = api.get(&format!("/batches/{batch}")).await?;
-    let query = [("batch_id", Some(batch.to_string())), ("state", Some(AT_WORK.to_owned()))];
+    let query = [("batch_id", Some(batch.to_string())), ("state", Some(at_work()))];
     let jobs: Page<Job> = client::read(api.pages("/jobs", &query, Some(AT_WORK_MAX)).await?)?;
     Ok((value, jobs.items))
 }
@@ -123,16 +120,16 @@ async fn follow(api: &Api, batch: Uuid) -> Result<Value, CliError> {
             return Ok(value);
         }
         let told = match timeout(LOOK_EVERY, events.next(api)).await {
-            Ok(Ok(Told::Change(change))) => change_of(change),
+            Ok(Ok(Told::Change(change))) => change_of(change).map(|seen| (seen, false)),
             // Missed something, or nothing was said for a while.
-            Ok(Ok(Told::Resync)) | Err(_) => look(api, batch).await,
+            Ok(Ok(Told::Resync)) | Err(_) => look(api, batch).await.map(|seen| (seen, true)),
             Ok(Err(error)) => Err(error),
         };
         match told {
-            Ok((new, jobs)) => {
+            Ok(((new, jobs), all)) => {
                 away_since = None;
                 value = new;
-                progress.jobs(jobs);
+                if all { progress.jobs_are(jobs) } else { progress.jobs(jobs) }
             }
             Err(error) if error.passes() => {
                 let since = *away_since.get_or_insert_with(Instant::now);

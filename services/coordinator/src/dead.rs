@@ -1,6 +1,6 @@
 //! Dead letters: from the broker's queue into the database, each with what is wrong with it, so
-//! that a person can find and settle them in the browser. Events that somebody requeues are read
-//! again here.
+//! that a person can find and settle them in the browser. What somebody requeues is taken up here: an
+//! order is sent again as a new message, an event is read again.
 
 use crate::{Coordinator, CoordinatorError, events, patience::Patience};
 use chrono::{DateTime, Utc};
@@ -14,18 +14,44 @@ use tourbus_store::{DeadLetterRow, NewDeadLetter, StoreError};
 
 /// Letters in hand at most.
 const PREFETCH: u16 = 50;
-/// Events read again in one round.
+/// Letters after which it is looked how many wait.
+const LOOK_AFTER: u32 = 1000;
+/// Pause while too many wait, or when one cannot be kept.
+const FULL_PAUSE: Duration = Duration::from_secs(30);
+/// The fault of a letter of which only the bytes could be kept.
+const UNSTORABLE: &str = "unstorable";
+/// Longest text about a letter that is kept, in characters.
+const TEXT_CHARS_MAX: usize = 1000;
+/// Letters taken up again in one round.
 const AGAIN_MAX: u32 = 100;
-/// Events that somebody requeued are looked for this often, even when nobody calls.
+/// Letters that somebody requeued are looked for this often, even when nobody calls.
 const AGAIN_EVERY: Duration = Duration::from_secs(5);
 /// Pause before listening anew after an error.
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Coordinator {
-    /// Keeps dead letters until the end.
+    /// Keeps dead letters until the end; not while more wait than anybody will read.
     pub(crate) async fn keep_dead_letters(&self) -> Result<(), CoordinatorError> {
+        while !self.shutdown.is_cancelled() {
+            match self.store.dead_letters_are_full().await {
+                Ok(false) => self.keep_some().await,
+                Ok(true) => {
+                    tracing::error!("dead_letters.full: the broker keeps the rest");
+                    self.pause(FULL_PAUSE).await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "dead_letter.database_away");
+                    self.pause(PAUSE).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// As many as are kept before it is looked again how many wait.
+    async fn keep_some(&self) {
         let mut letters = self.broker.consume(names::DEAD_QUEUE, PREFETCH, "coordinator.dead");
-        loop {
+        for _ in 0..LOOK_AFTER {
             let letter = tokio::select! {
                 () = self.shutdown.cancelled() => break,
                 letter = letters.next() => letter,
@@ -34,12 +60,12 @@ impl Coordinator {
             self.keep(letter).await;
         }
         letters.stop().await;
-        Ok(())
     }
 
-    /// What cannot be kept stays on the broker's queue.
+    /// What cannot be kept as it is, is kept as bytes; while the database is away, it stays on the
+    /// broker's queue.
     async fn keep(&self, letter: Delivery) {
-        let new = describe(&letter, &self.public_keys(), Utc::now());
+        let mut new = describe(&letter, &self.public_keys(), Utc::now());
         let mut patience = Patience::new("dead_letter");
         loop {
             match self.store.keep_dead_letter(&new, letter.redelivered).await {
@@ -47,18 +73,20 @@ impl Coordinator {
                     metrics::counter!("tourbus_dead_letters_total", "reason" => new.reason.clone(),
                         "fault" => new.fault)
                     .increment(1);
-                    tracing::warn!(
-                        queue = new.queue,
-                        reason = new.reason,
-                        fault = new.fault,
-                        "dead_letter.kept"
-                    );
+                    let (queue, reason, fault) = (&new.queue, &new.reason, new.fault);
+                    tracing::warn!(queue, reason, fault, "dead_letter.kept");
                     break;
                 }
                 Ok(false) => break,
                 Err(error) if patience.after(&error, self).await => {}
-                // Dropped, it is handed back.
-                Err(_) => return,
+                Err(error) if !error.is_transient() && new.fault != UNSTORABLE => {
+                    new = bare(new, &error.to_string());
+                }
+                Err(error) => {
+                    tracing::error!(%error, "dead_letter.not_kept: it stays on the broker's queue");
+                    self.pause(FULL_PAUSE).await;
+                    return;
+                }
             }
         }
         if letter.ack().await.is_err() {
@@ -77,7 +105,7 @@ impl Coordinator {
         }
     }
 
-    /// Reads events again that somebody requeued, until the end.
+    /// Takes up letters that somebody requeued, until the end.
     pub(crate) async fn read_dead_letters(&self) -> Result<(), CoordinatorError> {
         while !self.shutdown.is_cancelled() {
             let read = tokio::select! {
@@ -96,8 +124,8 @@ impl Coordinator {
         let mut listener = self.store.listen_dead_letters().await?;
         loop {
             for letter in self.store.dead_letters_to_read(AGAIN_MAX).await? {
-                let fault = self.read_again(&letter).await?;
-                self.store.dead_letter_read(letter.id, fault.as_deref()).await?;
+                let note = self.take_up(&letter).await?;
+                self.store.dead_letter_taken_up(letter.id, note.as_deref()).await?;
             }
             if let Ok(told) = tokio::time::timeout(AGAIN_EVERY, listener.next()).await {
                 told?;
@@ -105,13 +133,35 @@ impl Coordinator {
         }
     }
 
-    /// Applies an event. Returns why it could not be. `Err` only when the database is away.
-    async fn read_again(&self, letter: &DeadLetterRow) -> Result<Option<String>, StoreError> {
+    /// Sends an order again, or applies an event. Returns why it could not be. `Err` only when the
+    /// database is away.
+    async fn take_up(&self, letter: &DeadLetterRow) -> Result<Option<String>, StoreError> {
+        if letter.sort == "work" {
+            let sent = self.store.send_dead_letter_again(letter, &self.config.moves).await;
+            return match sent {
+                Ok(why) => Ok(why.map(str::to_owned)),
+                Err(error) if error.is_transient() => Err(error),
+                Err(error) => Ok(Some(shown(&error.to_string()))),
+            };
+        }
         match self.apply_again(&letter.body, &letter.routing_key).await {
             Ok(()) => Ok(None),
-            Err(events::Again::Refused(why)) => Ok(Some(why)),
+            Err(events::Again::Refused(why)) => Ok(Some(shown(&why))),
             Err(events::Again::Away(error)) => Err(error),
         }
+    }
+}
+
+/// A letter of which the database takes nothing but its bytes.
+fn bare(letter: NewDeadLetter, why: &str) -> NewDeadLetter {
+    NewDeadLetter {
+        fault: UNSTORABLE,
+        detail: shown(why),
+        routing_key: String::new(),
+        kind: None,
+        step: None,
+        headers: json!({}),
+        ..letter
     }
 }
 
@@ -121,12 +171,13 @@ struct Fault(&'static str, String);
 /// A letter, as far as it can be read.
 fn describe(letter: &Delivery, keys: &[String], now: DateTime<Utc>) -> NewDeadLetter {
     let death = letter.deaths.first();
-    let queue = death.map(|d| d.queue.clone()).unwrap_or_default();
-    let reason = death.map_or_else(|| "unknown".to_owned(), |d| d.reason.clone());
+    let queue = death.map(|d| shown(&d.queue)).unwrap_or_default();
+    let reason = death.map_or_else(|| "unknown".to_owned(), |d| shown(&d.reason));
     let lane = lane_of(&queue);
     let is_work = queue != names::EVENTS_QUEUE;
-    let routing_key = death.map(|d| d.routing_key.clone()).filter(|k| !k.is_empty());
-    let routing_key = routing_key.unwrap_or_else(|| letter.routing_key.clone());
+    // The broker keeps the key that it was published with; what a header says of it, the publisher
+    // may have written.
+    let routing_key = letter.routing_key.clone();
     let read = if is_work {
         read_work(&letter.body, lane.as_ref().map(|(server, _)| server), keys, now)
     } else {
@@ -134,6 +185,9 @@ fn describe(letter: &Delivery, keys: &[String], now: DateTime<Utc>) -> NewDeadLe
     };
     let Read { kind, step, fault } = read;
     let Fault(fault, detail) = fault.unwrap_or_else(|| nothing_wrong(&reason, is_work));
+    // Whoever can publish may write what no column takes: the body alone is kept as it is.
+    let (kind, detail, routing_key) =
+        (kind.map(|k| shown(&k)), shown(&detail), shown(&routing_key));
     let died_at = death.and_then(|d| DateTime::from_timestamp(d.at_s.cast_signed(), 0));
     NewDeadLetter {
         fingerprint: fingerprint(letter, death),
@@ -151,6 +205,11 @@ fn describe(letter: &Delivery, keys: &[String], now: DateTime<Utc>) -> NewDeadLe
         headers: headers(letter),
         body: letter.body.clone(),
     }
+}
+
+/// A text that a column takes: of bounded length, without a NUL.
+fn shown(text: &str) -> String {
+    text.chars().take(TEXT_CHARS_MAX).map(|c| if c == '\0' { '\u{fffd}' } else { c }).collect()
 }
 
 /// The server and the lane of a lane's queue.
@@ -234,14 +293,14 @@ fn nothing_wrong(reason: &str, is_work: bool) -> Fault {
 fn headers(letter: &Delivery) -> Value {
     let death = |d: &Death| {
         json!({
-            "queue": d.queue, "reason": d.reason, "count": d.count, "time": d.at_s,
-            "routing_key": d.routing_key,
+            "queue": shown(&d.queue), "reason": shown(&d.reason), "count": d.count,
+            "time": d.at_s,
         })
     };
     json!({
         "x-death": letter.deaths.iter().map(death).collect::<Vec<_>>(),
-        "message_id": letter.message_id,
-        "user_id": letter.user_id,
+        "message_id": letter.message_id.as_deref().map(shown),
+        "user_id": letter.user_id.as_deref().map(shown),
     })
 }
 
@@ -286,6 +345,15 @@ mod tests {
         let (server, lane) = lane_of("tourbus.lane.server2.lofi-bulk").unwrap();
         assert_eq!((server.as_str(), lane), ("server2", Lane::LofiBulk));
         assert!(lane_of("tourbus.events").is_none());
+    }
+
+    #[test]
+    fn what_no_column_takes_is_shown_as_something_else() {
+        let body = br#"{"event":"a\u0000b","step":7}"#;
+        let it = read_event(body, "server.server2.started");
+        assert_eq!(it.kind.as_deref(), Some("a\0b"));
+        assert_eq!(shown(&it.kind.unwrap()), "a\u{fffd}b");
+        assert_eq!(shown(&"x".repeat(5000)).len(), TEXT_CHARS_MAX);
     }
 
     #[test]

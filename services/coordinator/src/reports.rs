@@ -31,6 +31,11 @@ impl Coordinator {
     async fn report_round(&self) -> Result<(), StoreError> {
         for facts in self.store.reports_owed(ROUND_MAX).await? {
             let job = JobId(facts.job_id);
+            if facts.manifest_blake3.is_none() {
+                // Nothing is signed that is not known.
+                tracing::error!(%job, "reports.no_manifest");
+                continue;
+            }
             let signed = SignedReport::sign(&report(facts), &self.signer())
                 .and_then(|signed| serde_json::to_value(&signed));
             match signed {
@@ -76,15 +81,18 @@ fn verified(facts: &ReportFacts) -> Vec<Verification> {
     let one = |what: String, how: &str| Verification { what, how: how.to_owned() };
     vec![
         one(
-            format!("{} pieces on their way through staging", facts.segments),
+            format!("the pieces ({}) on their way through staging", facts.segments),
             "the target hashed every slice of a file (BLAKE3) before it wrote it, and fetched again \
              what did not fit",
         ),
         one(
-            format!("{} files, {} bytes, on the target's disk", facts.files, facts.bytes),
+            format!(
+                "the tree (files: {}, bytes: {}) on the target's disk",
+                facts.files, facts.bytes
+            ),
             "after the source's writes were frozen, the target read every file back from its disk \
-             and compared size, mode, times and BLAKE3 of each slice with the manifest; then it \
-             flushed the tree and gave it its name",
+             and compared its size and the BLAKE3 of each slice with the manifest, gave it the \
+             manifest's mode and time, flushed the tree and gave it its name",
         ),
         one(
             "the home".to_owned(),

@@ -38,7 +38,7 @@ pub fn run(args: &LofiFile) -> anyhow::Result<ExitCode> {
     let from = File::open(&args.input).with_context(cannot_open)?;
     // The small version is made under a name that nobody else has.
     let mut partial = args.output.clone().into_os_string();
-    partial.push(format!(".{}.partial", std::process::id()));
+    partial.push(format!(".{:08x}.partial", rand::random::<u32>()));
     let partial = Path::new(&partial);
     if same(&args.input, &args.output) {
         bail!("{} is the song itself: give the small version another name", args.output.display());

@@ -4,11 +4,7 @@ use crate::args::Args;
 use anyhow::Context;
 use clap::CommandFactory;
 use clap_complete::Shell;
-use std::{
-    io::{self, Write},
-    path::Path,
-    process::ExitCode,
-};
+use std::{path::Path, process::ExitCode};
 
 /// `tourbus completions`.
 pub fn completions(shell: Shell) -> anyhow::Result<ExitCode> {
@@ -30,11 +26,11 @@ pub fn pages(dir: Option<&Path>) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(bytes: &[u8]) -> anyhow::Result<ExitCode> {
-    match io::stdout().lock().write_all(bytes) {
+pub fn print(bytes: &[u8]) -> anyhow::Result<ExitCode> {
+    match tourbus_cli::print(&String::from_utf8_lossy(bytes)) {
         // Whoever reads it has had enough.
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        other => other.map(|()| ExitCode::SUCCESS).context("cannot print"),
+        Ok(()) | Err(tourbus_cli::CliError::Unread) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,11 +1,9 @@
 //! `tourbus verify-report`: whether the master has signed a report, and what it says.
 
-use crate::args::VerifyReport;
+use crate::{args::VerifyReport, manual};
 use anyhow::{Context, bail};
-use std::{
-    io::{Read, Write},
-    process::ExitCode,
-};
+use std::{io::Read, process::ExitCode};
+use tourbus_cli::text::line;
 use tourbus_protocol::{MoveReport, SignedReport};
 
 /// A report is a few kilobytes; more than this is none.
@@ -40,12 +38,9 @@ pub fn run(options: &VerifyReport) -> anyhow::Result<ExitCode> {
         Some(_) => format!("{name}: not signed by this key, or changed since"),
         None => format!("{name}: changed since it was signed"),
     })?;
-    let mut out = std::io::stdout().lock();
-    if options.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
-    } else {
-        print(&mut out, &report)?;
-    }
+    let said =
+        if options.json { serde_json::to_string_pretty(&report)? + "\n" } else { told(&report) };
+    manual::print(said.as_bytes())?;
     match &options.key {
         Some(_) => eprintln!("The signature is good: the master with this key has signed it."),
         None => eprintln!(
@@ -57,27 +52,25 @@ pub fn run(options: &VerifyReport) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(out: &mut impl Write, report: &MoveReport) -> std::io::Result<()> {
+/// In lines. Anybody may have signed it: nothing in it steers the terminal.
+fn told(report: &MoveReport) -> String {
     let time = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
     let maybe = |at: Option<_>| at.map_or_else(|| "unknown".to_owned(), time);
-    writeln!(out, "{}: {} -> {}", report.artist.name, report.from.name, report.to.name)?;
-    writeln!(out, "  artist      {}", report.artist.id)?;
-    writeln!(out, "  job         {}", report.job_id)?;
-    if !report.requested_by.is_empty() {
-        let why =
-            if report.reason.is_empty() { String::new() } else { format!(" ({})", report.reason) };
-        writeln!(out, "  asked for   by {}{why}", report.requested_by)?;
-    }
-    writeln!(out, "  queued      {}", time(report.queued_at))?;
-    writeln!(out, "  began       {}", maybe(report.started_at))?;
-    writeln!(out, "  new home    {}", maybe(report.cut_over_at))?;
-    writeln!(out, "  finished    {}", time(report.finished_at))?;
-    writeln!(out, "  moved       {} files, {} bytes", report.files, report.bytes)?;
-    writeln!(out, "  manifest    blake3 {}", report.manifest.blake3)?;
     let t = &report.transfer;
-    writeln!(out, "  transfer    {} pieces, {} steps tried again", t.segments, t.retries)?;
-    for v in &report.verified {
-        writeln!(out, "  verified    {}: {}", v.what, v.how)?;
-    }
-    Ok(())
+    let mut facts = vec![
+        ("artist", report.artist.id.to_string()),
+        ("job", report.job_id.to_string()),
+        ("asked for", format!("by {} ({})", report.requested_by, report.reason)),
+        ("queued", time(report.queued_at)),
+        ("began", maybe(report.started_at)),
+        ("new home", maybe(report.cut_over_at)),
+        ("finished", time(report.finished_at)),
+        ("moved", format!("files: {}, bytes: {}", report.files, report.bytes)),
+        ("manifest", format!("blake3 {}", report.manifest.blake3)),
+        ("transfer", format!("pieces: {}, steps tried again: {}", t.segments, t.retries)),
+    ];
+    facts.extend(report.verified.iter().map(|v| ("verified", format!("{}: {}", v.what, v.how))));
+    let head = format!("{}: {} -> {}", report.artist.name, report.from.name, report.to.name);
+    let lines = facts.into_iter().map(|(name, fact)| format!("  {name:<11} {}", line(&fact)));
+    std::iter::once(line(&head)).chain(lines).map(|l| l + "\n").collect()
 }

@@ -13,8 +13,6 @@ pub struct Death {
     pub count: u64,
     /// When first, in seconds since 1970; 0 if the broker does not say.
     pub at_s: u64,
-    /// The routing key that it was published with; empty if the broker does not say.
-    pub routing_key: String,
 }
 
 /// Every death, the latest first, as the broker orders them.
@@ -32,10 +30,6 @@ pub(crate) fn all(headers: &FieldTable) -> Vec<Death> {
 fn one(table: &FieldTable) -> Death {
     let get = |key: &str| table.inner().get(key);
     let text = |key: &str| get(key).map(text).unwrap_or_default();
-    let routing_key = match get("routing-keys") {
-        Some(AMQPValue::FieldArray(keys)) => keys.as_slice().first().map(self::text),
-        _ => None,
-    };
     let at_s = match get("time") {
         Some(AMQPValue::Timestamp(at)) => *at,
         _ => 0,
@@ -46,7 +40,6 @@ fn one(table: &FieldTable) -> Death {
         reason: text("reason"),
         count: count.and_then(|c| u64::try_from(c).ok()).unwrap_or(1),
         at_s,
-        routing_key: routing_key.unwrap_or_default(),
     }
 }
 

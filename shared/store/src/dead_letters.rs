@@ -1,17 +1,17 @@
 //! Dead letters: messages that the broker took off its queues for good. The coordinator moves
 //! them from the broker's queue into this table, where they can be listed, read and settled.
 
-use crate::{Action, By, Deed, NewestCursor, Store, StoreError, Teller, Told, steps::step_key};
+use crate::{
+    Action, By, Deed, NewestCursor, Store, StoreError, Teller, Told, audit, steps::step_key,
+};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use sqlx::{FromRow, Postgres, QueryBuilder};
+use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 use tourbus_domain::{Input, JobId, MoveSettings, StepRef};
 use uuid::Uuid;
 
 /// The channel on which a coordinator is told to take letters up again.
 const CHANNEL: &str = "tourbus_dead_letters";
-/// Most letters that are settled at one request.
-pub const DEAD_LETTERS_PER_REQUEST_MAX: u32 = 1000;
 
 /// A letter, as the coordinator found it.
 #[derive(Debug, Clone)]
@@ -85,6 +85,8 @@ pub struct DeadLetterRow {
     pub state: String,
     /// Why the last requeue did not work.
     pub note: Option<String>,
+    /// Who asked to requeue it.
+    pub settled_by: Option<String>,
     /// The artist of the job.
     pub artist_name: Option<String>,
 }
@@ -104,22 +106,33 @@ pub struct DeadLetterQuery {
     pub limit: u32,
 }
 
-/// What came of requeueing one.
+/// Where requeueing one stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Requeued {
-    /// Its order is sent again, as a new message; or the coordinator reads the event again.
+pub enum Requeueing {
+    /// The coordinator has yet to take it up.
+    Pending,
+    /// Its order is sent again, as a new message; or the event was read again.
     Done,
-    /// There is no such letter, or it is settled.
+    /// It is among those that wait again: [`SUPERSEDED`], [`UNREADABLE`], or why the event was
+    /// refused once more.
+    Refused(String),
+    /// There is no such letter.
     Unknown,
-    /// Nothing waits for it: its job has gone on without it, or has ended.
-    Superseded,
-    /// It cannot be read, so nobody knows what it was for.
-    Unreadable,
 }
 
+/// Nothing waits for an order: its job has gone on without it, has ended, or is paused.
+pub const SUPERSEDED: &str = "superseded";
+/// An order cannot be read, so nobody knows what it was for.
+pub const UNREADABLE: &str = "unreadable";
+/// Letters that wait at most: then the broker keeps the rest, up to its own bound.
+const WAITING_MAX: i64 = 100_000;
+
+const MARK: &str = "UPDATE dead_letters d SET state = 'requeueing', note = NULL, settled_by = ";
+const DISCARD: &str =
+    "UPDATE dead_letters d SET state = 'discarded', settled_at = now(), settled_by = ";
 const COLUMNS: &str = "SELECT d.id, d.died_at, d.queue, d.server_slug, d.lane, d.reason, d.fault, \
      d.detail, d.routing_key, d.sort, d.kind, d.job_id, d.seq, d.epoch, d.headers, d.body, d.state, \
-     d.note, a.name AS artist_name \
+     d.note, d.settled_by, a.name AS artist_name \
      FROM dead_letters d LEFT JOIN jobs j ON j.id = d.job_id \
      LEFT JOIN artists a ON a.id = j.artist_id WHERE d.state IN ('waiting', 'requeueing')";
 
@@ -205,102 +218,125 @@ impl Store {
         Ok(sqlx::query_as(sql).fetch_all(self.pool()).await?)
     }
 
-    /// Sends a letter's order again, or has the event read again.
-    pub async fn requeue_dead_letter(&self, id: Uuid, by: &By) -> Result<Requeued, StoreError> {
-        let Some(letter) = self.dead_letter(id).await? else { return Ok(Requeued::Unknown) };
-        let requeued = self.requeue(&letter, by).await?;
-        if requeued == Requeued::Done {
-            self.record(&[deed(by, Action::DeadLetterRequeue, &letter)]).await?;
+    /// Asks the coordinator to send a letter's order again, or to read the event again. Whether
+    /// such a letter waits.
+    pub async fn requeue_dead_letter(&self, id: Uuid, by: &By) -> Result<bool, StoreError> {
+        let mut sql = QueryBuilder::<Postgres>::new(MARK);
+        sql.push_bind(&by.actor).push(" WHERE d.state = 'waiting' AND d.id = ").push_bind(id);
+        let mut tx = self.pool().begin().await?;
+        if sql.build().execute(&mut *tx).await?.rows_affected() == 0 {
+            return Ok(false);
         }
-        Ok(requeued)
+        let deed = Deed::done(by, Action::DeadLetterRequeue, format!("dead_letter:{id}"));
+        audit::record(&mut tx, &[deed]).await?;
+        wake(&mut tx).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
-    /// The same for all that match, at most [`DEAD_LETTERS_PER_REQUEST_MAX`]: how many were, and
-    /// how many could not be.
+    /// The same for all that match. How many.
     pub async fn requeue_dead_letters(
         &self,
         query: &DeadLetterQuery,
         by: &By,
-    ) -> Result<(u64, u64), StoreError> {
-        let query = DeadLetterQuery { limit: DEAD_LETTERS_PER_REQUEST_MAX, ..query.clone() };
-        let (mut done, mut not) = (0, 0);
-        for letter in self.dead_letters(&query).await? {
-            let requeued = self.requeue(&letter, by).await?;
-            *(if requeued == Requeued::Done { &mut done } else { &mut not }) += 1;
-        }
-        let detail = json!({ "requeued": done, "not": not, "filter": filter(&query) });
-        let deed = Deed::done(by, Action::DeadLetterRequeue, "dead_letter").detail(detail);
-        self.record(&[deed]).await?;
-        Ok((done, not))
+    ) -> Result<u64, StoreError> {
+        let mut sql = QueryBuilder::<Postgres>::new(MARK);
+        sql.push_bind(&by.actor).push(" WHERE d.state = 'waiting'");
+        self.settle_all(sql, query, by, Action::DeadLetterRequeue).await
     }
 
-    async fn requeue(&self, letter: &DeadLetterRow, by: &By) -> Result<Requeued, StoreError> {
-        if letter.sort == "event" {
-            return self.requeue_event(letter.id).await;
-        }
-        let Some(step) = step_of(letter)? else { return Ok(Requeued::Unreadable) };
-        let told = [Told {
-            job_id: step.job_id,
-            input: Input::SendAgain(step),
-            by: Teller::OneOfMany(by.clone()),
-        }];
-        match self.apply_inputs(&told, &MoveSettings::default()).await?.pop() {
-            Some(Ok(outcome)) if !outcome.ignored => {}
-            _ => return Ok(Requeued::Superseded),
-        }
-        self.settle(&[letter.id], "requeued", &by.actor).await?;
-        Ok(Requeued::Done)
+    /// Where requeueing a letter stands.
+    pub async fn requeueing(&self, id: Uuid) -> Result<Requeueing, StoreError> {
+        let row: Option<(String, Option<String>)> =
+            sqlx::query_as("SELECT state, note FROM dead_letters WHERE id = $1")
+                .bind(id)
+                .fetch_optional(self.pool())
+                .await?;
+        Ok(match row {
+            None => Requeueing::Unknown,
+            Some((state, _)) if state == "requeueing" => Requeueing::Pending,
+            Some((state, Some(note))) if state == "waiting" => Requeueing::Refused(note),
+            Some(_) => Requeueing::Done,
+        })
     }
 
-    async fn requeue_event(&self, id: Uuid) -> Result<Requeued, StoreError> {
+    /// Throws a letter away; it is kept out of sight for a month. Whether such a letter waits.
+    pub async fn discard_dead_letter(&self, id: Uuid, by: &By) -> Result<bool, StoreError> {
         let mut tx = self.pool().begin().await?;
-        let sql = "UPDATE dead_letters SET state = 'requeueing', note = NULL \
-             WHERE id = $1 AND state = 'waiting'";
-        let marked = sqlx::query(sql).bind(id).execute(&mut *tx).await?.rows_affected();
-        sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL).execute(&mut *tx).await?;
+        let mut sql = QueryBuilder::<Postgres>::new(DISCARD);
+        sql.push_bind(&by.actor).push(" WHERE d.state = 'waiting' AND d.id = ").push_bind(id);
+        if sql.build().execute(&mut *tx).await?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let deed = Deed::done(by, Action::DeadLetterDiscard, format!("dead_letter:{id}"));
+        audit::record(&mut tx, &[deed]).await?;
         tx.commit().await?;
-        Ok(if marked > 0 { Requeued::Done } else { Requeued::Unknown })
+        Ok(true)
     }
 
-    /// Throws letters away: one, or all that match, at most [`DEAD_LETTERS_PER_REQUEST_MAX`].
-    /// They are kept out of sight for a month. Returns how many.
+    /// The same for all that match. How many.
     pub async fn discard_dead_letters(
         &self,
-        one: Option<Uuid>,
         query: &DeadLetterQuery,
         by: &By,
     ) -> Result<u64, StoreError> {
-        let query = DeadLetterQuery { limit: DEAD_LETTERS_PER_REQUEST_MAX, ..query.clone() };
-        let letters = match one {
-            Some(id) => self.dead_letter(id).await?.into_iter().collect(),
-            None => self.dead_letters(&query).await?,
-        };
-        let ids: Vec<Uuid> = letters.iter().map(|l| l.id).collect();
-        let discarded = self.settle(&ids, "discarded", &by.actor).await?;
-        let deed = match (one, &letters[..]) {
-            (Some(_), [letter]) => deed(by, Action::DeadLetterDiscard, letter),
-            (Some(_), _) => return Ok(0),
-            (None, _) => Deed::done(by, Action::DeadLetterDiscard, "dead_letter")
-                .detail(json!({ "discarded": discarded, "filter": filter(&query) })),
-        };
-        self.record(&[deed]).await?;
-        Ok(discarded)
+        let mut sql = QueryBuilder::<Postgres>::new(DISCARD);
+        sql.push_bind(&by.actor).push(" WHERE d.state = 'waiting'");
+        self.settle_all(sql, query, by, Action::DeadLetterDiscard).await
     }
 
-    async fn settle(&self, ids: &[Uuid], state: &str, by: &str) -> Result<u64, StoreError> {
-        let settled = sqlx::query(
-            "UPDATE dead_letters SET state = $2, settled_by = $3, settled_at = now() \
-             WHERE id = ANY($1) AND state IN ('waiting', 'requeueing')",
+    async fn settle_all(
+        &self,
+        mut sql: QueryBuilder<Postgres>,
+        query: &DeadLetterQuery,
+        by: &By,
+        action: Action,
+    ) -> Result<u64, StoreError> {
+        narrow(&mut sql, query);
+        let mut tx = self.pool().begin().await?;
+        let letters = sql.build().persistent(false).execute(&mut *tx).await?.rows_affected();
+        let detail = json!({
+            "letters": letters, "server": query.server_slug, "fault": query.fault,
+            "reason": query.reason,
+        });
+        audit::record(&mut tx, &[Deed::done(by, action, "dead_letter").detail(detail)]).await?;
+        wake(&mut tx).await?;
+        tx.commit().await?;
+        Ok(letters)
+    }
+
+    /// Whether as many wait as are kept; for the coordinator.
+    pub async fn dead_letters_are_full(&self) -> Result<bool, StoreError> {
+        let waiting: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM (SELECT FROM dead_letters \
+                 WHERE state IN ('waiting', 'requeueing') LIMIT $1) d",
         )
-        .bind(ids)
-        .bind(state)
-        .bind(by)
-        .execute(self.pool())
+        .bind(WAITING_MAX)
+        .fetch_one(self.pool())
         .await?;
-        Ok(settled.rows_affected())
+        Ok(waiting >= WAITING_MAX)
     }
 
-    /// Events that are to be read again, at most `limit`; for the coordinator.
+    /// Sends a letter's order again; for the coordinator, whose settings the order is made with.
+    /// Why not, if it could not be.
+    pub async fn send_dead_letter_again(
+        &self,
+        letter: &DeadLetterRow,
+        settings: &MoveSettings,
+    ) -> Result<Option<&'static str>, StoreError> {
+        let Some(step) = step_of(letter)? else { return Ok(Some(UNREADABLE)) };
+        let by = By::named(letter.settled_by.clone().unwrap_or_default());
+        let told = [Told {
+            job_id: step.job_id,
+            input: Input::SendAgain(step),
+            by: Teller::OneOfMany(by),
+        }];
+        let sent = self.apply_inputs(&told, settings).await?.pop();
+        let sent = matches!(sent, Some(Ok(outcome)) if !outcome.ignored);
+        Ok((!sent).then_some(SUPERSEDED))
+    }
+
+    /// Letters that are to be taken up again, at most `limit`; for the coordinator.
     pub async fn dead_letters_to_read(&self, limit: u32) -> Result<Vec<DeadLetterRow>, StoreError> {
         let mut sql = QueryBuilder::<Postgres>::new(COLUMNS);
         sql.push(" AND d.state = 'requeueing' ORDER BY d.died_at, d.id LIMIT ");
@@ -308,17 +344,21 @@ impl Store {
         Ok(sql.build_query_as().fetch_all(self.pool()).await?)
     }
 
-    /// What came of reading one again: nothing to add, or why not.
-    pub async fn dead_letter_read(&self, id: Uuid, fault: Option<&str>) -> Result<(), StoreError> {
+    /// What came of taking one up again: nothing to add, or why not.
+    pub async fn dead_letter_taken_up(
+        &self,
+        id: Uuid,
+        note: Option<&str>,
+    ) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE dead_letters SET note = $2, \
                  state = CASE WHEN $2 IS NULL THEN 'requeued' ELSE 'waiting' END, \
-                 settled_by = CASE WHEN $2 IS NULL THEN 'coordinator' END, \
+                 settled_by = CASE WHEN $2 IS NULL THEN settled_by END, \
                  settled_at = CASE WHEN $2 IS NULL THEN now() END \
              WHERE id = $1 AND state = 'requeueing'",
         )
         .bind(id)
-        .bind(fault)
+        .bind(note)
         .execute(self.pool())
         .await?;
         Ok(())
@@ -350,13 +390,8 @@ fn step_of(letter: &DeadLetterRow) -> Result<Option<StepRef>, StoreError> {
     Ok(Some(StepRef { job_id: JobId(job_id), key, epoch: epoch.cast_unsigned() }))
 }
 
-fn filter(query: &DeadLetterQuery) -> Value {
-    json!({ "server": query.server_slug, "fault": query.fault, "reason": query.reason })
-}
-
-fn deed(by: &By, action: Action, letter: &DeadLetterRow) -> Deed {
-    let detail = json!({
-        "queue": letter.queue, "fault": letter.fault, "kind": letter.kind, "job_id": letter.job_id,
-    });
-    Deed::done(by, action, format!("dead_letter:{}", letter.id)).detail(detail)
+/// Wakes the coordinator with the caller's commit.
+async fn wake(conn: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL).execute(conn).await?;
+    Ok(())
 }

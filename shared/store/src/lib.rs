@@ -23,6 +23,7 @@ mod master_keys;
 mod migrate;
 mod moves;
 mod notify;
+mod once;
 mod orders;
 mod outbox;
 mod overview;
@@ -53,7 +54,7 @@ pub use batches::{BatchProgress, BatchQuery, BatchRetried, BatchRow, BatchStage,
 pub use catalogue::CatalogueOutcome;
 pub use cluster_settings::{ClusterSettings, SERVER_LIMIT_MAX, ServerRoom};
 pub use dead_letters::{
-    DEAD_LETTERS_PER_REQUEST_MAX, DeadLetterQuery, DeadLetterRow, NewDeadLetter, Requeued,
+    DeadLetterQuery, DeadLetterRow, NewDeadLetter, Requeueing, SUPERSEDED, UNREADABLE,
 };
 pub use error::StoreError;
 pub use heartbeats::{HeartbeatFrom, VoidTry};

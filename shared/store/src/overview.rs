@@ -25,7 +25,7 @@ impl Store {
                  (SELECT count(DISTINCT j.artist_id) FROM jobs j
                   JOIN artists a ON a.id = j.artist_id
                   WHERE j.state = 'failed' AND j.kind = 'move'
-                      AND j.created_at > now() - interval '7 days'
+                      AND j.finished_at > now() - interval '7 days'
                       AND a.operating_job_id IS NULL
                       AND NOT EXISTS (SELECT FROM jobs l WHERE l.artist_id = j.artist_id
                           AND l.kind = 'move' AND l.created_at > j.created_at)) AS failed_moves,

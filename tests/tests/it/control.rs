@@ -60,7 +60,7 @@ async fn a_dead_letter_is_explained_requeued_and_discarded() {
     assert_eq!((status, &problem["code"]), (409, &json!("superseded")));
     let (status, done) =
         post(&cluster, "/queues/dead/discard", json!({ "server": "server3" })).await;
-    assert_eq!((status, &done["done"]), (200, &json!(2)), "{done}");
+    assert_eq!((status, &done["letters"]), (200, &json!(2)), "{done}");
     assert_eq!(cluster.dead_letters().await, 0);
     cluster.finish().await;
 }

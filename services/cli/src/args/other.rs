@@ -3,6 +3,7 @@
 use super::{Access, Extent, Listing, Plain, Span, Sure};
 use crate::numbers;
 use clap::{ArgGroup, Args as ClapArgs, Subcommand};
+use uuid::Uuid;
 
 /// `tourbus queues`.
 #[derive(Debug, ClapArgs)]
@@ -36,7 +37,11 @@ pub struct Dead {
     /// Only those that stood on a lane of this server
     #[arg(long, value_name = "SLUG")]
     pub server: Option<String>,
-    /// Only those that died of this
+    /// Only those with this fault, as the table names it
+    #[arg(long, value_name = "FAULT")]
+    pub fault: Option<String>,
+    /// Only those that the broker took off for this: `rejected`, `delivery_limit`, `expired` or
+    /// `maxlen`
     #[arg(long, value_name = "REASON")]
     pub reason: Option<String>,
     #[command(flatten)]
@@ -47,7 +52,7 @@ pub struct Dead {
 pub struct OneLetter {
     /// The message, as `queues dead` names it
     #[arg(value_name = "ID")]
-    pub id: String,
+    pub id: Uuid,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -240,8 +245,8 @@ impl From<BalanceShow> for BalanceAction {
 }
 
 fn share(text: &str) -> Result<f64, String> {
-    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or_else(|| "a tolerance is a share from 0 to 1, such as 0.1".to_owned())
+    let share = text.parse().ok().filter(|share| (0.01..=1.0).contains(share));
+    share.ok_or_else(|| "a tolerance is a share from 0.01 to 1, such as 0.1".to_owned())
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, ClapArgs)]
@@ -249,6 +254,12 @@ pub struct BalanceShow {
     /// How far a server's plays may be from its share; 0.1 by default
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub tolerance: Option<f64>,
+    /// Moves at most; 200 by default
+    #[arg(long, value_name = "N")]
+    pub moves_max: Option<u32>,
+    /// Artists that moved within so many days stay; 7 by default
+    #[arg(long, value_name = "DAYS")]
+    pub rest_days: Option<u32>,
 }
 
 #[derive(Debug, ClapArgs)]

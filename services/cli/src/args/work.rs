@@ -97,13 +97,13 @@ impl From<BatchesList> for BatchesAction {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, ClapArgs)]
 pub struct BatchesList {
-    /// open, paused or ended
-    #[arg(long, value_name = "STATE")]
+    /// open, paused (which is open too) or finished
+    #[arg(long, value_name = "STATE", value_parser = ["open", "paused", "finished"])]
     pub state: Option<String>,
     /// move, lofi, verify …
     #[arg(long, value_name = "KIND")]
     pub kind: Option<String>,
-    /// Only those that concern this server
+    /// Only those to this server; what goes to several has none
     #[arg(long, value_name = "SLUG")]
     pub server: Option<String>,
     /// Only those that this person asked for

@@ -9,15 +9,10 @@ use crate::{
     numbers::{bytes, count},
     screen::{self, Screen},
     table::{Cell, Column, Table},
-    view::Balance,
+    view::{Balance, BalanceMove},
     watch::Words,
 };
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use uuid::Uuid;
-
-/// Without one that is named.
-const TOLERANCE: f64 = 0.1;
 
 /// Does it.
 pub async fn run(screen: &Screen, action: BalanceAction) -> Result<Ended, CliError> {
@@ -33,8 +28,13 @@ pub async fn run(screen: &Screen, action: BalanceAction) -> Result<Ended, CliErr
 }
 
 async fn suggested(screen: &Screen, asked: BalanceShow) -> Result<Value, CliError> {
-    let tolerance = asked.tolerance.unwrap_or(TOLERANCE);
-    screen.api.get(&format!("/balance?tolerance={tolerance}")).await
+    let asked = [
+        asked.tolerance.map(|share| format!("tolerance={share}")),
+        asked.moves_max.map(|n| format!("moves_max={n}")),
+        asked.rest_days.map(|days| format!("rest_days={days}")),
+    ];
+    let query: Vec<String> = asked.into_iter().flatten().collect();
+    screen.api.get(&format!("/balance?{}", query.join("&"))).await
 }
 
 fn told(screen: &Screen, balance: &Balance, servers: &Servers) -> String {
@@ -69,6 +69,9 @@ fn told(screen: &Screen, balance: &Balance, servers: &Servers) -> String {
             said.push_str("These moves come nearer to the balance, but do not reach it.\n");
         }
     }
+    if !balance.shortfall.is_empty() {
+        said = format!("{said}{}\n", crate::text::line(&balance.shortfall));
+    }
     let mut table = Table::new(&[
         Column::Left("SERVER"),
         Column::Right("PLAYS 30D NOW"),
@@ -88,42 +91,26 @@ fn told(screen: &Screen, balance: &Balance, servers: &Servers) -> String {
     format!("{said}\n{}", table.show(screen.paint))
 }
 
-/// One batch for each target. What was queued before a refusal stays queued, and was told.
+/// One batch, to as many servers as it takes.
 async fn apply(screen: &Screen, asked: BalanceApply) -> Result<Ended, CliError> {
     let balance: Balance = client::read(suggested(screen, asked.show).await?)?;
     let servers = Servers::read(&screen.api).await?;
     screen.beside(&told(screen, &balance, &servers));
-    let mut targets: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
-    for one in &balance.moves {
-        targets.entry(one.to_server_id).or_default().push(one.artist_id);
+    if balance.moves.is_empty() {
+        let nothing = json!({ "batch_id": null, "accepted": 0, "refused": [] });
+        screen.answer(nothing, |_| Ok("Nobody was queued.\n".to_owned()))?;
+        return Ok(Ended::Well);
     }
     let artists = i64::try_from(balance.moves.len()).unwrap_or(i64::MAX);
-    if artists > 0 {
-        let question = format!("Queue these moves of {}?", Words::of("move").counted(artists));
-        screen::ask(&question, asked.sure.yes)?;
-    }
-    let mut answers = Vec::new();
-    let mut well = true;
-    for (target, artist_ids) in targets {
-        let body = json!({
-            "artist_ids": artist_ids,
-            "target_server_id": target,
-            "reason": asked.reason,
-            "priority": if asked.express { "express" } else { "normal" },
-        });
-        let value = screen.api.post_once("/moves", &body).await?;
-        if screen.json {
-            let queued = super::queued(&value)?;
-            well &= queued.accepted > 0;
-            answers.push(value);
-        } else {
-            let target = servers.slug(target);
-            let ended = super::moves::told(screen, value, &target, false, false).await?;
-            well &= ended == Ended::Well;
-        }
-    }
-    if screen.json {
-        screen::print_json(&Value::Array(answers))?;
-    }
-    Ok(Ended::well_if(well))
+    let question = format!("Queue these moves of {}?", Words::of("move").counted(artists));
+    screen::ask(&question, asked.sure.yes)?;
+    let one = |m: &BalanceMove| json!({ "artist_id": m.artist_id, "to_server_id": m.to_server_id });
+    let body = json!({
+        "moves": balance.moves.iter().map(one).collect::<Vec<_>>(),
+        "reason": asked.reason,
+        "priority": if asked.express { "express" } else { "normal" },
+    });
+    // Asked for once only: a repetition would find its own moves under way.
+    let value = screen.api.post("/balance", &body).await?;
+    super::moves::told(screen, value, "their new servers", false, false).await
 }

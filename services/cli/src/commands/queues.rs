@@ -6,7 +6,7 @@ use crate::{
     args::{Dead, QueuesAction},
     client,
     error::CliError,
-    names,
+    names::Servers,
     numbers::count,
     screen::{self, Screen},
     table::{Cell, Column, Paint, Table, Tone},
@@ -14,6 +14,7 @@ use crate::{
     when,
 };
 use serde_json::Value;
+use uuid::Uuid;
 
 /// Does it.
 pub async fn run(screen: &Screen, action: QueuesAction) -> Result<Ended, CliError> {
@@ -25,9 +26,12 @@ pub async fn run(screen: &Screen, action: QueuesAction) -> Result<Ended, CliErro
             })?;
         }
         QueuesAction::Dead(asked) => dead(screen, asked).await?,
-        QueuesAction::Requeue(letter) => steer(screen, &letter.id, "requeue", "requeued").await?,
+        QueuesAction::Requeue(letter) => {
+            // A requeue that the coordinator has yet to take up answers with 202, and no body either.
+            steer(screen, letter.id, "requeue", "handed to the coordinator").await?;
+        }
         QueuesAction::Discard(asked) => {
-            let id = &asked.letter.id;
+            let id = asked.letter.id;
             screen::ask(&format!("Remove the dead message {id} for good?"), asked.sure.yes)?;
             steer(screen, id, "discard", "removed").await?;
         }
@@ -59,8 +63,11 @@ fn table(depths: &[Depth], paint: Paint) -> String {
 }
 
 async fn dead(screen: &Screen, asked: Dead) -> Result<(), CliError> {
-    let server = names::server_id(&screen.api, asked.server.as_ref()).await?;
-    let query = [("server_id", server), ("reason", asked.reason)];
+    let server = match &asked.server {
+        Some(named) => Some(Servers::read(&screen.api).await?.find(named)?.slug.clone()),
+        None => None,
+    };
+    let query = [("server", server), ("fault", asked.fault), ("reason", asked.reason)];
     let value = screen.api.list("/queues/dead", &query, asked.extent).await?;
     more(screen, &value);
     screen.answer(value, |v| {
@@ -68,18 +75,16 @@ async fn dead(screen: &Screen, asked: Dead) -> Result<(), CliError> {
             Column::Left("ID"),
             Column::Left("DIED"),
             Column::Left("QUEUE"),
-            Column::Left("REASON"),
+            Column::Left("FAULT"),
             Column::Left("KIND"),
             Column::Left("ARTIST"),
         ]);
         for letter in client::read::<Page<DeadLetter>>(v)?.items {
-            // A number or a text: as it is to be named.
-            let id = letter.id.as_str().map_or_else(|| letter.id.to_string(), str::to_owned);
             table.row([
-                id.into(),
+                letter.id.to_string().into(),
                 when::ago(letter.died_at).into(),
                 Cell::from(&letter.queue),
-                Cell::from(&letter.reason),
+                Cell::from(&letter.fault),
                 letter.kind.as_deref().unwrap_or("-").into(),
                 letter.artist_name.as_deref().unwrap_or("-").into(),
             ]);
@@ -88,9 +93,7 @@ async fn dead(screen: &Screen, asked: Dead) -> Result<(), CliError> {
     })
 }
 
-async fn steer(screen: &Screen, id: &str, what: &str, done: &str) -> Result<(), CliError> {
-    let path = format!("/queues/dead/{}/{what}", client::part(id));
-    let value = screen.api.post(&path, &Value::Null).await?;
-    let id = crate::text::line(id);
+async fn steer(screen: &Screen, id: Uuid, what: &str, done: &str) -> Result<(), CliError> {
+    let value = screen.api.post(&format!("/queues/dead/{id}/{what}"), &Value::Null).await?;
     screen.answer(value, |_| Ok(format!("Message {id} is {done}.\n")))
 }

@@ -71,6 +71,12 @@ impl Progress {
         Self { way, at_work: BTreeMap::new() }
     }
 
+    /// These jobs, and no others, are at work.
+    pub fn jobs_are(&mut self, jobs: Vec<Job>) {
+        self.at_work.clear();
+        self.jobs(jobs);
+    }
+
     /// These jobs have changed.
     pub fn jobs(&mut self, jobs: Vec<Job>) {
         for job in jobs {

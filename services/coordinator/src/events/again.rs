@@ -52,12 +52,10 @@ impl Coordinator {
                 note_plays(self.store.apply_plays(&[plays]).await?);
                 Ok(())
             }
-            Parsed::Catalogue(from) => {
-                self.store.apply_catalogue(&from.server, &from.catalogue).await?;
-                Ok(())
+            Parsed::Catalogue(from) => Ok(self.apply_catalogue(&from).await?),
+            Parsed::Heartbeat(_) | Parsed::Checked => {
+                Err(Again::Refused("it is old news, of which nothing follows".to_owned()))
             }
-            // Old news.
-            Parsed::Heartbeat(_) | Parsed::Checked => Ok(()),
         }
     }
 }

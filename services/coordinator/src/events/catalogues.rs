@@ -5,7 +5,7 @@ use crate::{Coordinator, patience::Patience};
 use tourbus_broker::Delivery;
 use tourbus_domain::{Input, Slug};
 use tourbus_protocol::Catalogue;
-use tourbus_store::{CatalogueOutcome, Teller, Told};
+use tourbus_store::{CatalogueOutcome, StoreError, Teller, Told};
 
 /// An artist's songs, and the server that tells them.
 pub(super) struct CatalogueFrom {
@@ -20,12 +20,8 @@ impl Coordinator {
         for (from, delivery) in told {
             let mut patience = Patience::new("catalogue");
             let error = loop {
-                match self.store.apply_catalogue(&from.server, &from.catalogue).await {
-                    Ok(outcome) => {
-                        note(&from, &outcome);
-                        self.call_off_songs(outcome).await;
-                        break Ok(());
-                    }
+                match self.apply_catalogue(&from).await {
+                    Ok(()) => break Ok(()),
                     Err(error) if patience.after(&error, self).await => {}
                     Err(error) => break Err(error),
                 }
@@ -41,6 +37,14 @@ impl Coordinator {
 }
 
 impl Coordinator {
+    /// Takes over one, with what follows from it.
+    pub(super) async fn apply_catalogue(&self, from: &CatalogueFrom) -> Result<(), StoreError> {
+        let outcome = self.store.apply_catalogue(&from.server, &from.catalogue).await?;
+        note(from, &outcome);
+        self.call_off_songs(outcome).await;
+        Ok(())
+    }
+
     /// What is to be made of songs that are no more, is not made. A hint only: a worker that finds
     /// the song gone says so.
     async fn call_off_songs(&self, outcome: CatalogueOutcome) {

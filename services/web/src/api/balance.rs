@@ -1,6 +1,6 @@
 //! `/balance`: which few moves would spread the plays evenly.
 
-use super::moves::{self, MoveResult};
+use super::moves::{self, MoveResult, Priority};
 use crate::{
     app::App,
     auth::{Actor, Right},
@@ -276,6 +276,9 @@ pub struct AssignedBody {
     /// Why.
     #[serde(default)]
     pub reason: String,
+    /// Which lane.
+    #[serde(default)]
+    pub priority: Priority,
     /// Answer, but change nothing.
     #[serde(default)]
     pub dry_run: bool,
@@ -301,6 +304,7 @@ pub async fn queue(app: &App, actor: &Actor, body: &AssignedBody) -> Result<Move
         by: actor.by(),
         moves: body.moves.iter().map(one).collect(),
         reason: body.reason.trim().to_owned(),
+        express: body.priority == Priority::Express,
         dry_run: body.dry_run,
         disk_reserve_bytes: app.config.disk_reserve_bytes,
         offline_after_s: app.config.offline_after_s,

@@ -7,16 +7,21 @@ use crate::{
     extract::{Body, BodyOr, Id, Params},
     problem::Problem,
 };
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tourbus_store::{DeadLetterQuery, DeadLetterRow, Requeued};
+use std::time::Duration;
+use tourbus_store::{DeadLetterQuery, DeadLetterRow, Requeueing, SUPERSEDED, UNREADABLE};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 /// Longest value that a filter may have, in characters.
 const TEXT_CHARS_MAX: usize = 100;
+/// How long a request waits for the coordinator to take a letter up.
+const REQUEUE_PATIENCE: Duration = Duration::from_secs(5);
+/// Between looks whether it has.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A dead letter.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -50,13 +55,14 @@ pub struct DeadLetterView {
     #[schema(value_type = Object)]
     pub headers: Value,
     /// The message: its JSON, with a signed order unfolded; or its text if it is no JSON.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     pub body: Value,
     /// Its size in bytes.
     pub bytes: u64,
-    /// `waiting`, or `requeueing` while the coordinator reads an event again.
+    /// `waiting`, or `requeueing` until the coordinator has taken it up.
     pub state: String,
-    /// Why the last requeue did not work; null if there was none.
+    /// Why the last requeue did not work: `superseded`, `unreadable`, or why an event was refused
+    /// again; null if there was none.
     pub note: Option<String>,
 }
 
@@ -161,60 +167,91 @@ pub async fn list(
     page(&app, &params).await.map(Json)
 }
 
-/// Requeues one letter; the API's and the pages' way.
-pub async fn requeue_one(app: &App, actor: &Actor, id: Uuid) -> Result<(), Problem> {
-    actor.require(Right::Steer)?;
-    match app.store.requeue_dead_letter(id, &actor.by()).await? {
-        Requeued::Done => Ok(()),
-        Requeued::Unknown => Err(Problem::not_found("dead letter that waits", id)),
-        Requeued::Superseded => Err(Problem::conflict(
-            "superseded",
-            "Nothing waits for this message: its job has gone on without it, has ended, or is paused.",
-        )
-        .remedy("Discard it; what is paused is sent anew when it is resumed.")),
-        Requeued::Unreadable => Err(Problem::conflict(
-            "unreadable",
-            "This message names no step of a job that the master has signed for.",
-        )
-        .remedy("Read it, find out who sent it, then discard it.")),
+/// Why a letter could not be requeued, in words, and what to do.
+pub fn refused(note: &str) -> (String, &'static str) {
+    match note {
+        SUPERSEDED => (
+            "Nothing waits for this message: its job has gone on without it, has ended, or is \
+             paused."
+                .to_owned(),
+            "Discard it; what is paused is sent anew when it is resumed.",
+        ),
+        UNREADABLE => (
+            "This message names no step of a job that the master has signed for.".to_owned(),
+            "Read it, find out who sent it, then discard it.",
+        ),
+        why => (format!("Read again, and refused again: {why}."), "Discard it."),
     }
 }
 
-/// Sends the order of a dead letter again, as a new message with a new epoch; or has the
-/// coordinator read an event again.
+/// Requeues one letter; the API's and the pages' way. Whether the coordinator has taken it up by
+/// now.
+pub async fn requeue_one(app: &App, actor: &Actor, id: Uuid) -> Result<bool, Problem> {
+    actor.require(Right::Steer)?;
+    if !app.store.requeue_dead_letter(id, &actor.by()).await? {
+        return Err(Problem::not_found("dead letter that waits", id));
+    }
+    let deadline = tokio::time::Instant::now() + REQUEUE_PATIENCE;
+    loop {
+        match app.store.requeueing(id).await? {
+            Requeueing::Done => return Ok(true),
+            Requeueing::Pending if tokio::time::Instant::now() >= deadline => return Ok(false),
+            Requeueing::Pending => tokio::time::sleep(LOOK_EVERY).await,
+            Requeueing::Unknown => return Err(Problem::not_found("dead letter that waits", id)),
+            Requeueing::Refused(note) => {
+                let code = match &*note {
+                    SUPERSEDED => "superseded",
+                    UNREADABLE => "unreadable",
+                    _ => "refused_again",
+                };
+                let (detail, remedy) = refused(&note);
+                return Err(Problem::conflict(code, detail).remedy(remedy));
+            }
+        }
+    }
+}
+
+/// Has the coordinator send the order of a dead letter again, as a new message with a new epoch;
+/// or read an event again.
 #[utoipa::path(post, path = "/queues/dead/{id}/requeue", tag = "queues",
     operation_id = "requeue_dead_letter", params(("id" = Uuid, Path)),
-    responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
+    responses((status = 204, description = "Requeued."),
+        (status = 202, description = "The coordinator has yet to take it up."),
+        (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem)))]
 pub async fn requeue(
     State(app): State<App>,
     actor: Actor,
     Id(id): Id<Uuid>,
-) -> Result<axum::http::StatusCode, Problem> {
-    requeue_one(&app, &actor, id).await?;
-    Ok(axum::http::StatusCode::NO_CONTENT)
+) -> Result<StatusCode, Problem> {
+    Ok(if requeue_one(&app, &actor, id).await? {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::ACCEPTED
+    })
 }
 
 /// Discards one letter; the API's and the pages' way.
 pub async fn discard_one(app: &App, actor: &Actor, id: Uuid) -> Result<(), Problem> {
     actor.require(Right::Steer)?;
-    let all = DeadLetterQuery::default();
-    match app.store.discard_dead_letters(Some(id), &all, &actor.by()).await? {
-        0 => Err(Problem::not_found("dead letter that waits", id)),
-        _ => Ok(()),
+    if app.store.discard_dead_letter(id, &actor.by()).await? {
+        Ok(())
+    } else {
+        Err(Problem::not_found("dead letter that waits", id))
     }
 }
 
 /// Throws a dead letter away.
 #[utoipa::path(post, path = "/queues/dead/{id}/discard", tag = "queues",
     operation_id = "discard_dead_letter", params(("id" = Uuid, Path)),
-    responses((status = 204), (status = 404, body = Problem)))]
+    responses((status = 204), (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub async fn discard(
     State(app): State<App>,
     actor: Actor,
     Id(id): Id<Uuid>,
-) -> Result<axum::http::StatusCode, Problem> {
+) -> Result<StatusCode, Problem> {
     discard_one(&app, &actor, id).await?;
-    Ok(axum::http::StatusCode::NO_CONTENT)
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Which letters to settle; nothing means all.
@@ -229,61 +266,58 @@ pub struct DeadBody {
     pub reason: Option<String>,
 }
 
+impl DeadBody {
+    fn query(&self) -> Result<DeadLetterQuery, Problem> {
+        query(self.server.as_deref(), self.fault.as_deref(), self.reason.as_deref())
+    }
+}
+
 /// What came of it.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct DeadResult {
-    /// Letters that are settled.
-    pub done: u64,
-    /// Letters that cannot be requeued: nothing waits for them, or they cannot be read.
-    pub refused: u64,
+    /// Letters that matched.
+    pub letters: u64,
 }
 
-/// Requeues all that match; the API's and the pages' way.
-pub async fn requeue_matching(
-    app: &App,
-    actor: &Actor,
-    body: &DeadBody,
-) -> Result<DeadResult, Problem> {
+/// Has all that match requeued; the API's and the pages' way.
+pub async fn requeue_matching(app: &App, actor: &Actor, body: &DeadBody) -> Result<u64, Problem> {
     actor.require(Right::Steer)?;
-    let query = query(body.server.as_deref(), body.fault.as_deref(), body.reason.as_deref())?;
-    let (done, refused) = app.store.requeue_dead_letters(&query, &actor.by()).await?;
-    Ok(DeadResult { done, refused })
+    Ok(app.store.requeue_dead_letters(&body.query()?, &actor.by()).await?)
 }
 
 /// Discards all that match; the API's and the pages' way.
-pub async fn discard_matching(
-    app: &App,
-    actor: &Actor,
-    body: &DeadBody,
-) -> Result<DeadResult, Problem> {
+pub async fn discard_matching(app: &App, actor: &Actor, body: &DeadBody) -> Result<u64, Problem> {
     actor.require(Right::Steer)?;
-    let query = query(body.server.as_deref(), body.fault.as_deref(), body.reason.as_deref())?;
-    let done = app.store.discard_dead_letters(None, &query, &actor.by()).await?;
-    Ok(DeadResult { done, refused: 0 })
+    Ok(app.store.discard_dead_letters(&body.query()?, &actor.by()).await?)
 }
 
-/// Requeues every dead letter that matches, at most 1000.
+/// Has the coordinator requeue every dead letter that matches; what cannot be is in the list
+/// again, with a note.
 #[utoipa::path(post, path = "/queues/dead/requeue", tag = "queues",
     operation_id = "requeue_dead_letters", request_body = Option<DeadBody>,
-    responses((status = 200, body = DeadResult), (status = 403, body = Problem)))]
+    responses((status = 202, body = DeadResult), (status = 400, body = Problem),
+        (status = 403, body = Problem)))]
 pub async fn requeue_all(
     State(app): State<App>,
     actor: Actor,
     BodyOr(body): BodyOr<DeadBody>,
-) -> Result<Json<DeadResult>, Problem> {
-    requeue_matching(&app, &actor, &body).await.map(Json)
+) -> Result<(StatusCode, Json<DeadResult>), Problem> {
+    let letters = requeue_matching(&app, &actor, &body).await?;
+    Ok((StatusCode::ACCEPTED, Json(DeadResult { letters })))
 }
 
-/// Throws away every dead letter that matches, at most 1000; `{}` means all.
+/// Throws away every dead letter that matches; `{}` means all.
 #[utoipa::path(post, path = "/queues/dead/discard", tag = "queues",
     operation_id = "discard_dead_letters", request_body = DeadBody,
-    responses((status = 200, body = DeadResult), (status = 403, body = Problem)))]
+    responses((status = 200, body = DeadResult), (status = 400, body = Problem),
+        (status = 403, body = Problem)))]
 pub async fn discard_all(
     State(app): State<App>,
     actor: Actor,
     Body(body): Body<DeadBody>,
 ) -> Result<Json<DeadResult>, Problem> {
-    discard_matching(&app, &actor, &body).await.map(Json)
+    let letters = discard_matching(&app, &actor, &body).await?;
+    Ok(Json(DeadResult { letters }))
 }
 
 #[cfg(test)]

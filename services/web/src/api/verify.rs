@@ -19,7 +19,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tourbus_domain::{ArtistId, ServerId};
+use tourbus_domain::{ArtistId, BatchId, ServerId};
 use tourbus_store::{
     ARTISTS_PER_VERIFY_MAX, FindingQuery, Resolution, VerifyAnswer, VerifyOnce, VerifyRefusal,
     VerifyRequest, VerifyWhich,
@@ -272,6 +272,8 @@ pub struct FindingParams {
     pub artist_id: Option<Uuid>,
     /// Only of artists who live on this server.
     pub server_id: Option<Uuid>,
+    /// Only what the readings of this batch have found, or found again.
+    pub batch_id: Option<Uuid>,
     /// Also those that are resolved.
     pub resolved: bool,
     /// Items of a page, 1 to 1000; 100 without it.
@@ -297,6 +299,7 @@ pub async fn page(app: &App, params: &FindingParams) -> Result<Page<FindingView>
     let query = FindingQuery {
         artist: params.artist_id.map(ArtistId),
         server: params.server_id.map(ServerId),
+        batch: params.batch_id.map(BatchId),
         resolved: params.resolved,
         after: cursor::unpack_newest(params.cursor.as_deref())?,
         limit: limit + 1,

@@ -9,6 +9,7 @@ use crate::{
     api::balance::{
         self, AssignedBody, AssignedMove, BalanceParams, BalanceServerView, BalanceView,
     },
+    api::moves::Priority,
     app::App,
     auth::Actor,
     extract::Params,
@@ -225,7 +226,8 @@ pub async fn queue(
         "" => "Balance".to_owned(),
         said => said.to_owned(),
     };
-    let body = AssignedBody { moves: chosen(&fields)?, reason, dry_run: false };
+    let (priority, dry_run) = (Priority::Normal, false);
+    let body = AssignedBody { moves: chosen(&fields)?, reason, priority, dry_run };
     match balance::queue(&app, &actor, &body).await {
         Ok(result) => {
             if let Some(id) = result.batch_id {

@@ -36,7 +36,6 @@ pub struct Query {
     /// What was done just now, and to how many.
     done: String,
     n: u64,
-    not: u64,
 }
 
 struct Choice {
@@ -56,6 +55,10 @@ struct Line {
     headers: String,
     body: String,
     cut: bool,
+    /// Why the last requeue did not work.
+    note: String,
+    /// Which letter its buttons mean, for those who do not see where they stand.
+    label: String,
 }
 
 #[derive(Template)]
@@ -69,6 +72,7 @@ struct DeadPage {
     narrowed: bool,
     /// How many wait in all.
     waiting: i64,
+    first: String,
     next: String,
     said: String,
     problem: Option<Problem>,
@@ -87,8 +91,11 @@ fn line(letter: DeadLetterView) -> Line {
         "work" => format!("Order: {kind}"),
         _ => format!("Event: {kind}"),
     };
+    let at = show::when(letter.died_at);
     Line {
-        at: show::when(letter.died_at),
+        label: format!("{title}, {}", at.text),
+        note: letter.note.as_deref().map(|note| dead::refused(note).0).unwrap_or_default(),
+        at,
         title,
         fault: letter.fault.replace('_', " "),
         reason: letter.reason.replace('_', " "),
@@ -101,16 +108,13 @@ fn line(letter: DeadLetterView) -> Line {
 }
 
 fn said(asked: &Query) -> String {
-    let letters = |n: u64| if n == 1 { "1 letter".to_owned() } else { format!("{n} letters") };
-    let not = match asked.not {
-        0 => String::new(),
-        n => {
-            format!(" {} could not be: nothing waits for them, or they cannot be read.", letters(n))
-        }
-    };
+    let letters = if asked.n == 1 { "1 letter".to_owned() } else { format!("{} letters", asked.n) };
     match &*asked.done {
-        "requeued" => format!("Requeued {}.{not}", letters(asked.n)),
-        "discarded" => format!("Discarded {}.", letters(asked.n)),
+        "requeued" => format!("Requeued {letters}."),
+        "requeueing" => format!(
+            "{letters} will be requeued. What cannot be stands here again, with the reason."
+        ),
+        "discarded" => format!("Discarded {letters}."),
         _ => String::new(),
     }
 }
@@ -144,6 +148,7 @@ async fn answer(
     let next = page
         .next_cursor
         .map(|c| query(&[("server", &asked.server), ("fault", &asked.fault), ("cursor", &c)]));
+    let first = query(&[("server", &asked.server), ("fault", &asked.fault)]);
     let status = problem.as_ref().map(Problem::status_code);
     let page = html(&DeadPage {
         chrome: Chrome::of(actor, "queues", "Dead letters"),
@@ -152,6 +157,7 @@ async fn answer(
         faults: faults.collect(),
         narrowed: !asked.server.is_empty() || !asked.fault.is_empty(),
         waiting: known.iter().map(|(_, n)| n).sum(),
+        first,
         next: next.unwrap_or_default(),
         said: said(&asked),
         asked,
@@ -172,15 +178,10 @@ pub async fn page(
     answer(&app, &actor, asked, None).await
 }
 
-fn back(asked: &Query, done: &str, n: u64, not: u64) -> Response {
-    let (n, not) = (n.to_string(), not.to_string());
-    let to = query(&[
-        ("server", &asked.server),
-        ("fault", &asked.fault),
-        ("done", done),
-        ("n", &n),
-        ("not", &not),
-    ]);
+fn back(asked: &Query, done: &str, n: u64) -> Response {
+    let n = n.to_string();
+    let to =
+        query(&[("server", &asked.server), ("fault", &asked.fault), ("done", done), ("n", &n)]);
     Redirect::to(&format!("/queues/dead?{to}")).into_response()
 }
 
@@ -203,7 +204,7 @@ pub async fn requeue(
 ) -> Result<Response, Problem> {
     let asked = asked(&fields);
     match dead::requeue_one(&app, &actor, id).await {
-        Ok(()) => Ok(back(&asked, "requeued", 1, 0)),
+        Ok(done) => Ok(back(&asked, if done { "requeued" } else { "requeueing" }, 1)),
         Err(problem) if matches!(problem.status, 404 | 409) => {
             answer(&app, &actor, asked, Some(problem)).await
         }
@@ -220,7 +221,7 @@ pub async fn discard(
 ) -> Result<Response, Problem> {
     let asked = asked(&fields);
     match dead::discard_one(&app, &actor, id).await {
-        Ok(()) => Ok(back(&asked, "discarded", 1, 0)),
+        Ok(()) => Ok(back(&asked, "discarded", 1)),
         Err(problem) if problem.status == 404 => answer(&app, &actor, asked, Some(problem)).await,
         Err(problem) => Err(problem),
     }
@@ -233,8 +234,8 @@ pub async fn requeue_all(
     fields: Fields,
 ) -> Result<Response, Problem> {
     let asked = asked(&fields);
-    let result = dead::requeue_matching(&app, &actor, &filter(&asked)).await?;
-    Ok(back(&asked, "requeued", result.done, result.refused))
+    let letters = dead::requeue_matching(&app, &actor, &filter(&asked)).await?;
+    Ok(back(&asked, "requeueing", letters))
 }
 
 /// Throws away all that match.
@@ -244,6 +245,6 @@ pub async fn discard_all(
     fields: Fields,
 ) -> Result<Response, Problem> {
     let asked = asked(&fields);
-    let result = dead::discard_matching(&app, &actor, &filter(&asked)).await?;
-    Ok(back(&asked, "discarded", result.done, 0))
+    let letters = dead::discard_matching(&app, &actor, &filter(&asked)).await?;
+    Ok(back(&asked, "discarded", letters))
 }

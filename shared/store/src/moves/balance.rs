@@ -35,6 +35,8 @@ pub struct AssignedMoves {
     pub moves: Vec<(ArtistId, ServerId)>,
     /// Why, for people to read; may be empty.
     pub reason: String,
+    /// On the express lane, before everything queued.
+    pub express: bool,
     /// Answer, but change nothing.
     pub dry_run: bool,
     /// Disk that admission leaves free on the targets, in bytes.
@@ -119,7 +121,7 @@ impl Store {
             let wish = Wish {
                 by: &request.by,
                 reason: &request.reason,
-                express: false,
+                express: request.express,
                 target: (targets.len() == 1).then(|| targets[0]),
                 drains: None,
             };

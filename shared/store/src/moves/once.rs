@@ -1,12 +1,11 @@
 //! The same request twice gives the same answer and one batch.
 
 use super::{MoveAnswer, MoveRequest, enqueue};
-use crate::{Store, StoreError};
-use sqlx::{PgConnection, types::Json};
+use crate::{
+    Store, StoreError,
+    once::{self, Claimed, TRIES},
+};
 use uuid::Uuid;
-
-/// Tries of a request whose key's row goes away, or which loses against other transactions.
-const TRIES: u32 = 5;
 
 /// What came of a request with an `Idempotency-Key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +40,7 @@ impl Store {
             match self.once(request, account, key, request_hash).await {
                 Ok(Some(once)) => return Ok(once),
                 Ok(None) if tries < TRIES => {}
-                Ok(None) => return invalid("the Idempotency-Key is being pruned; try again"),
+                Ok(None) => return Err(once::gone()),
                 Err(error @ StoreError::Contention(_)) if tries < TRIES => {
                     tokio::time::sleep(error.pause() * tries).await;
                 }
@@ -60,49 +59,14 @@ impl Store {
         hash: &[u8],
     ) -> Result<Option<Once>, StoreError> {
         let mut tx = self.begin_enqueue().await?;
-        // Waits here for a simultaneous repetition to commit or to fail.
-        let ours = sqlx::query(
-            "INSERT INTO idempotency_keys (account_id, key, request_hash) VALUES ($1, $2, $3) \
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(account)
-        .bind(key)
-        .bind(hash)
-        .execute(&mut *tx)
-        .await?
-        .rows_affected()
-            == 1;
-        if !ours {
-            return replay(&mut tx, account, key, hash).await;
-        }
-        let answer = enqueue(&mut tx, request).await?;
-        sqlx::query("UPDATE idempotency_keys SET response = $3 WHERE account_id = $1 AND key = $2")
-            .bind(account)
-            .bind(key)
-            .bind(Json(&answer))
-            .execute(&mut *tx)
-            .await?;
+        let answer = match once::claim(&mut tx, account, key, hash).await? {
+            Claimed::Ours => enqueue(&mut tx, request).await?,
+            Claimed::Before(answer) => return Ok(Some(Once::Replayed(answer))),
+            Claimed::Conflict => return Ok(Some(Once::Conflict)),
+            Claimed::Gone => return Ok(None),
+        };
+        once::keep(&mut tx, account, key, &answer).await?;
         tx.commit().await?;
         Ok(Some(Once::Fresh(answer)))
     }
-}
-
-async fn replay(
-    conn: &mut PgConnection,
-    account: Uuid,
-    key: &str,
-    hash: &[u8],
-) -> Result<Option<Once>, StoreError> {
-    let row: Option<(Vec<u8>, Option<Json<MoveAnswer>>)> = sqlx::query_as(
-        "SELECT request_hash, response FROM idempotency_keys WHERE account_id = $1 AND key = $2",
-    )
-    .bind(account)
-    .bind(key)
-    .fetch_optional(conn)
-    .await?;
-    Ok(match row {
-        Some((theirs, _)) if theirs != hash => Some(Once::Conflict),
-        Some((_, Some(answer))) => Some(Once::Replayed(answer.0)),
-        Some((_, None)) | None => None,
-    })
 }

@@ -1,18 +1,21 @@
 //! A request to verify artists: dry, or queued as one batch.
 
 use super::write::{self, Picked};
-use crate::{Action, By, Deed, Store, StoreError, audit, jobs_core::Held, notify};
+use crate::{
+    Action, By, Deed, Store, StoreError, audit,
+    jobs_core::Held,
+    notify,
+    once::{self, Claimed, TRIES},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder, types::Json};
+use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 use std::collections::{BTreeMap, HashSet};
 use tourbus_domain::{ArtistId, BatchId, ServerId};
 use uuid::Uuid;
 
 /// Artists of one request at most.
 pub const ARTISTS_PER_VERIFY_MAX: usize = 100_000;
-/// Tries of a request that loses against other transactions.
-const TRIES: u32 = 5;
 
 /// Which artists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,10 +122,7 @@ impl Store {
             match self.enqueue_verify_now(request, key).await {
                 Ok(Some(once)) => return Ok(once),
                 Ok(None) if tries < TRIES => {}
-                Ok(None) => {
-                    let message = "the Idempotency-Key is being pruned; try again";
-                    return Err(StoreError::Invalid(message.to_owned()));
-                }
+                Ok(None) => return Err(once::gone()),
                 Err(error @ StoreError::Contention(_)) if tries < TRIES => {
                     tokio::time::sleep(error.pause() * tries).await;
                 }
@@ -140,16 +140,17 @@ impl Store {
     ) -> Result<Option<VerifyOnce>, StoreError> {
         let mut tx = self.pool().begin().await?;
         let key = key.filter(|_| !request.dry_run).zip(request.by.account_id);
-        if let Some(((key, hash), account)) = key
-            && !claim(&mut tx, account, key, hash).await?
-        {
-            return replay(&mut tx, account, key, hash).await;
+        if let Some(((key, hash), account)) = key {
+            match once::claim(&mut tx, account, key, hash).await? {
+                Claimed::Ours => {}
+                Claimed::Before(answer) => return Ok(Some(VerifyOnce::Answer(answer))),
+                Claimed::Conflict => return Ok(Some(VerifyOnce::Conflict)),
+                Claimed::Gone => return Ok(None),
+            }
         }
         let answer = enqueue(&mut tx, request).await?;
         if let Some(((key, _), account)) = key {
-            let sql =
-                "UPDATE idempotency_keys SET response = $3 WHERE account_id = $1 AND key = $2";
-            sqlx::query(sql).bind(account).bind(key).bind(Json(&answer)).execute(&mut *tx).await?;
+            once::keep(&mut tx, account, key, &answer).await?;
         }
         // Nothing was written otherwise.
         if answer.batch_id.is_some() || key.is_some() {
@@ -157,48 +158,6 @@ impl Store {
         }
         Ok(Some(VerifyOnce::Answer(answer)))
     }
-}
-
-/// Waits here for a simultaneous repetition to commit or to fail. Whether the key is ours.
-async fn claim(
-    conn: &mut PgConnection,
-    account: Uuid,
-    key: &str,
-    hash: &[u8],
-) -> Result<bool, StoreError> {
-    let ours = sqlx::query(
-        "INSERT INTO idempotency_keys (account_id, key, request_hash) VALUES ($1, $2, $3)
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(account)
-    .bind(key)
-    .bind(hash)
-    .execute(conn)
-    .await?;
-    Ok(ours.rows_affected() == 1)
-}
-
-async fn replay(
-    conn: &mut PgConnection,
-    account: Uuid,
-    key: &str,
-    hash: &[u8],
-) -> Result<Option<VerifyOnce>, StoreError> {
-    let row: Option<(Vec<u8>, Option<serde_json::Value>)> = sqlx::query_as(
-        "SELECT request_hash, response FROM idempotency_keys WHERE account_id = $1 AND key = $2",
-    )
-    .bind(account)
-    .bind(key)
-    .fetch_optional(conn)
-    .await?;
-    let Some((theirs, answer)) = row else { return Ok(None) };
-    if theirs != hash {
-        return Ok(Some(VerifyOnce::Conflict));
-    }
-    let Some(answer) = answer else { return Ok(None) };
-    let answer = serde_json::from_value(answer)
-        .map_err(|e| StoreError::undecodable("idempotency_keys", e.to_string()))?;
-    Ok(Some(VerifyOnce::Answer(answer)))
 }
 
 async fn enqueue(

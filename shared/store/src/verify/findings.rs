@@ -4,7 +4,7 @@ use crate::{Action, By, Deed, NewestCursor, Store, StoreError, audit};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::{FromRow, Postgres, QueryBuilder};
-use tourbus_domain::{ArtistId, ServerId};
+use tourbus_domain::{ArtistId, BatchId, ServerId};
 use uuid::Uuid;
 
 /// Which findings.
@@ -14,6 +14,8 @@ pub struct FindingQuery {
     pub artist: Option<ArtistId>,
     /// Of artists who live on this server now.
     pub server: Option<ServerId>,
+    /// Which the readings of this batch have found, or found again.
+    pub batch: Option<BatchId>,
     /// Also those that are resolved.
     pub resolved: bool,
     /// Those after this one.
@@ -101,6 +103,10 @@ impl Store {
         }
         if let Some(server) = query.server {
             sql.push(" AND a.server_id = ").push_bind(server.0);
+        }
+        if let Some(batch) = query.batch {
+            sql.push(" AND f.job_id IN (SELECT j.id FROM jobs j WHERE j.batch_id = ");
+            sql.push_bind(batch.0).push(")");
         }
         if let Some(after) = query.after {
             sql.push(" AND (f.found_at, f.id) < (").push_bind(after.created_at);

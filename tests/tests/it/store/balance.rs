@@ -9,6 +9,7 @@ fn request(db: &Db, moves: Vec<(ArtistId, usize)>) -> AssignedMoves {
         by: By::named("admin@test"),
         moves: moves.into_iter().map(|(artist, to)| (artist, db.servers[to])).collect(),
         reason: "Balance".to_owned(),
+        express: false,
         dry_run: false,
         disk_reserve_bytes: 0,
         offline_after_s: 60,

@@ -3,10 +3,12 @@
 use super::fixture::{Db, MIB, play, slug, step_of, told};
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
-use tourbus_domain::{Input, StepRef};
+use tourbus_domain::{Input, MoveSettings, StepRef};
 use tourbus_store::{
-    BatchQuery, BatchStage, By, DeadLetterQuery, JobQuery, NewDeadLetter, NewestCursor, Requeued,
+    BatchQuery, BatchStage, By, DeadLetterQuery, JobQuery, NewDeadLetter, NewestCursor, Requeueing,
+    SUPERSEDED, UNREADABLE,
 };
+use uuid::Uuid;
 
 fn operator() -> By {
     By::named("operator@test")
@@ -35,6 +37,24 @@ fn all() -> DeadLetterQuery {
     DeadLetterQuery { limit: 100, ..DeadLetterQuery::default() }
 }
 
+/// What the coordinator does with those that were requeued, in order.
+async fn take_up(db: &Db) {
+    for letter in db.store.dead_letters_to_read(100).await.unwrap() {
+        assert_eq!(letter.settled_by.as_deref(), Some("operator@test"));
+        let note =
+            db.store.send_dead_letter_again(&letter, &MoveSettings::default()).await.unwrap();
+        db.store.dead_letter_taken_up(letter.id, note).await.unwrap();
+    }
+}
+
+async fn requeue(db: &Db, id: Uuid) -> Requeueing {
+    assert!(db.store.requeue_dead_letter(id, &operator()).await.unwrap());
+    assert_eq!(db.store.requeueing(id).await.unwrap(), Requeueing::Pending);
+    assert!(!db.store.requeue_dead_letter(id, &operator()).await.unwrap(), "twice is once");
+    take_up(db).await;
+    db.store.requeueing(id).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_dead_letter_is_kept_once_and_its_order_sent_again_at_no_cost() {
     let db = Db::start("control_dead").await;
@@ -48,21 +68,21 @@ async fn a_dead_letter_is_kept_once_and_its_order_sent_again_at_no_cost() {
     assert_eq!(kept.len(), 1);
     assert_eq!((kept[0].job_id, kept[0].artist_name.is_some()), (Some(job.0), true));
 
-    let done = db.store.requeue_dead_letter(kept[0].id, &operator()).await.unwrap();
-    assert_eq!(done, Requeued::Done);
+    assert_eq!(requeue(&db, kept[0].id).await, Requeueing::Done);
     let again = db.relay().await.remove(0);
     assert!(again.epoch > order.epoch);
     assert!(db.store.dead_letters(&all()).await.unwrap().is_empty());
     let steps = db.store.job_steps(job).await.unwrap();
     assert_eq!(steps[0].attempts, 0);
-    let twice = db.store.requeue_dead_letter(kept[0].id, &operator()).await.unwrap();
-    assert_eq!(twice, Requeued::Unknown);
+    assert!(!db.store.requeue_dead_letter(kept[0].id, &operator()).await.unwrap());
+    let unknown = db.store.requeueing(Uuid::now_v7()).await.unwrap();
+    assert_eq!(unknown, Requeueing::Unknown);
 
     // The same message, after the job has gone on without it.
     assert!(db.store.keep_dead_letter(&letter(Some(step), "b"), false).await.unwrap());
     let late = db.store.dead_letters(&all()).await.unwrap().remove(0).id;
-    let answer = db.store.requeue_dead_letter(late, &operator()).await.unwrap();
-    assert_eq!(answer, Requeued::Superseded);
+    assert_eq!(requeue(&db, late).await, Requeueing::Refused(SUPERSEDED.to_owned()));
+    assert_eq!(db.store.dead_letters(&all()).await.unwrap()[0].note.as_deref(), Some(SUPERSEDED));
     db.tell(&play(&again)).await;
     db.work_off().await;
     assert_eq!(db.state(job).await, "succeeded");
@@ -80,21 +100,20 @@ async fn letters_are_discarded_one_by_one_or_all_that_match() {
     foreign.server_slug = Some(slug(1).to_string());
     assert!(db.store.keep_dead_letter(&foreign, false).await.unwrap());
     let first = db.store.dead_letters(&all()).await.unwrap();
-    let unreadable = db.store.requeue_dead_letter(first[0].id, &operator()).await.unwrap();
-    assert_eq!(unreadable, Requeued::Unreadable);
-    assert_eq!(
-        db.store.discard_dead_letters(Some(first[0].id), &all(), &operator()).await.unwrap(),
-        1
-    );
-    assert_eq!(
-        db.store.discard_dead_letters(Some(first[0].id), &all(), &operator()).await.unwrap(),
-        0
-    );
+    let refused = requeue(&db, first[0].id).await;
+    assert_eq!(refused, Requeueing::Refused(UNREADABLE.to_owned()));
+    assert!(db.store.discard_dead_letter(first[0].id, &operator()).await.unwrap());
+    assert!(!db.store.discard_dead_letter(first[0].id, &operator()).await.unwrap());
     let of_master = DeadLetterQuery { server_slug: Some(slug(0).to_string()), ..all() };
-    let left = db.store.dead_letters(&of_master).await.unwrap().len() as u64;
-    assert_eq!(db.store.discard_dead_letters(None, &of_master, &operator()).await.unwrap(), left);
+    let all_left = db.store.dead_letters(&all()).await.unwrap();
+    let theirs = all_left.iter().filter(|l| l.server_slug.as_deref() == Some("master")).count();
+    let discarded = db.store.discard_dead_letters(&of_master, &operator()).await.unwrap();
+    assert_eq!(discarded, theirs as u64);
+    let left = db.store.dead_letters(&all()).await.unwrap();
+    assert!(left.iter().all(|l| l.server_slug.as_deref() == Some("server2")), "{left:?}");
+    assert_eq!(left.len(), all_left.len() - theirs);
     let faults = db.store.dead_letter_faults().await.unwrap();
-    assert_eq!(faults.iter().map(|(_, n)| *n as u64).sum::<u64>(), 5 - left);
+    assert_eq!(faults.iter().map(|(_, n)| *n as usize).sum::<usize>(), left.len());
     db.finish().await;
 }
 
@@ -120,7 +139,8 @@ async fn a_paused_batch_begins_nothing_new_and_ends_well_once_resumed() {
         }
     }
     let voids = db.relay().await;
-    assert!(voids.iter().all(|o| o.lane.as_str() == "upkeep"), "{voids:?}");
+    assert_eq!(voids.iter().filter(|o| o.lane.as_str() == "upkeep").count(), 5, "{voids:?}");
+    assert_eq!(voids.len(), 5);
     db.tell(&play(begun)).await;
     db.work_off().await;
     let row = &db.batches().await[0];
@@ -166,6 +186,10 @@ async fn lists_are_narrowed_by_artist_person_server_kind_and_time() {
     }
     let moves = JobQuery { kind: Some("move".to_owned()), ..query() };
     assert_eq!(ids(moves).await.len(), 3);
+    let songs = JobQuery { kind: Some("lofi".to_owned()), ..query() };
+    assert!(ids(songs).await.is_empty());
+    let earlier = JobQuery { until: Some(Utc::now() - TimeDelta::hours(1)), ..query() };
+    assert!(ids(earlier).await.is_empty());
     let later = JobQuery { since: Some(Utc::now() + TimeDelta::hours(1)), ..query() };
     assert!(ids(later).await.is_empty());
 

@@ -121,7 +121,10 @@ impl BatchView {
             paused_by: row.paused_by,
         };
         if view.finished_at.is_none() {
-            view.estimate = feed.note(view.id, &view.progress());
+            let estimate = feed.note(view.id, &view.progress());
+            // What is held back has no end in sight.
+            let goes_on = view.state != "paused" || view.jobs_running > 0;
+            view.estimate = if goes_on { estimate } else { Estimate::default() };
         }
         view
     }
