@@ -203,7 +203,10 @@ async fn an_older_master_is_told_as_such() {
     for (line, route) in [
         ("balance --tolerance 0.2".to_owned(), "/balance)"),
         ("queues dead".to_owned(), "/queues/dead)"),
-        ("queues requeue 17".to_owned(), "/queues/dead/17/requeue)"),
+        (
+            "queues requeue 01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
+            "/queues/dead/01890a5d-ac96-774b-bcce-b302099a8057/requeue)",
+        ),
         (format!("verify queue --artist {id}"), "/verify)"),
         (format!("jobs report {id}"), &*format!("/jobs/{id}/report)")),
         (format!("batches pause {id}"), &*format!("/batches/{id}/pause)")),
