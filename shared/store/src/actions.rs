@@ -79,18 +79,30 @@ impl Store {
         } else {
             (Input::Resume, Action::BatchResume)
         };
-        sqlx::query(
+        let mut tx = self.pool().begin().await?;
+        let queued: Option<i32> = sqlx::query_scalar(
             "UPDATE batches SET paused_at = CASE WHEN $2 THEN coalesce(paused_at, now()) END, \
                  paused_by = CASE WHEN $2 THEN coalesce(paused_by, $3) END \
-             WHERE id = $1 AND (NOT $2 OR finished_at IS NULL)",
+             WHERE id = $1 AND (NOT $2 OR finished_at IS NULL) RETURNING jobs_queued",
         )
         .bind(batch.0)
         .bind(pause)
         .bind(&by.actor)
-        .execute(self.pool())
+        .fetch_optional(&mut *tx)
         .await?;
-        let sql = "SELECT id FROM jobs WHERE batch_id = $1 AND state = 'queued' ORDER BY id";
-        let ids: Vec<Uuid> = sqlx::query_scalar(sql).bind(batch.0).fetch_all(self.pool()).await?;
+        let Some(queued) = queued else { return Ok(0) };
+        notify::changed(&mut tx, &[], &[batch.0]).await?;
+        let deed = Deed::done(by, action, format!("batch:{batch}"));
+        audit::record(&mut tx, &[deed.detail(json!({ "jobs": queued }))]).await?;
+        tx.commit().await?;
+        // Also what a retry may be queueing at this moment, for it may not know of the pause yet.
+        let ids: Vec<Uuid> = sqlx::query_scalar(
+            "SELECT id FROM jobs WHERE batch_id = $1 \
+                 AND state IN ('queued', 'failed', 'cancelled', 'stuck') ORDER BY id",
+        )
+        .bind(batch.0)
+        .fetch_all(self.pool())
+        .await?;
         let one = |id| Told {
             job_id: JobId(id),
             input: input.clone(),
@@ -99,10 +111,6 @@ impl Store {
         let told: Vec<Told> = ids.into_iter().map(one).collect();
         let outcomes = self.apply_inputs(&told, &MoveSettings::default()).await?;
         let changed = outcomes.iter().filter(|o| o.as_ref().is_ok_and(|o| !o.ignored)).count();
-        let mut conn = self.pool().acquire().await?;
-        notify::changed(&mut conn, &[], &[batch.0]).await?;
-        let deed = Deed::done(by, action, format!("batch:{batch}"));
-        audit::record(&mut conn, &[deed.detail(json!({ "jobs": changed }))]).await?;
         Ok(changed as u64)
     }
 

@@ -222,18 +222,6 @@ impl Store {
         Ok(rows)
     }
 
-    /// What is queued anew in a batch that is paused waits like the rest of it.
-    async fn hold_back_if_paused(&self, batch: BatchId, by: &By) -> Result<(), StoreError> {
-        let sql = "SELECT j.id FROM jobs j JOIN batches b ON b.id = j.batch_id \
-             WHERE b.id = $1 AND b.paused_at IS NOT NULL AND j.state = 'queued' ORDER BY j.id";
-        let ids: Vec<Uuid> = sqlx::query_scalar(sql).bind(batch.0).fetch_all(self.pool()).await?;
-        let pause =
-            |id| Told { job_id: JobId(id), input: Input::Pause, by: Teller::OneOfMany(by.clone()) };
-        let told: Vec<Told> = ids.into_iter().map(pause).collect();
-        self.apply_inputs(&told, &MoveSettings::default()).await?;
-        Ok(())
-    }
-
     /// Tries every job of a batch again that failed or is stuck; also what was cancelled, if
     /// `include_cancelled`.
     pub async fn retry_batch(
@@ -256,7 +244,6 @@ impl Store {
         let outcomes = self.apply_inputs(&told, &MoveSettings::default()).await?;
         let retried = outcomes.iter().filter(|o| o.is_ok()).count() as u64;
         let refused = outcomes.len() as u64 - retried;
-        self.hold_back_if_paused(batch, by).await?;
         let detail = json!({ "retried": retried, "refused": refused });
         let undoing: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM jobs WHERE batch_id = $1 AND state = 'rolling_back'",

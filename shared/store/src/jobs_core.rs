@@ -16,6 +16,8 @@ use uuid::Uuid;
 pub(crate) struct Held {
     /// None for a task that nobody asked for by hand.
     pub batch_id: Option<BatchId>,
+    /// Somebody holds back what is queued of its batch.
+    pub batch_paused: bool,
     pub artist: ArtistRef,
     /// What a task works on.
     pub params: Value,
@@ -95,6 +97,7 @@ impl TryFrom<JobRow> for Held {
         let artist = ArtistRef { id: before.artist_id, slug };
         Ok(Self {
             batch_id: row.batch_id.map(BatchId),
+            batch_paused: false,
             artist,
             params: row.params,
             job: before.clone(),
@@ -122,7 +125,28 @@ pub(crate) async fn lock(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<He
         one.before.steps = steps.remove(&one.job.id).unwrap_or_default();
         one.job.steps.clone_from(&one.before.steps);
     }
+    mark_paused(conn, &mut held).await?;
     Ok(held)
+}
+
+/// Asked once the jobs are locked: who pauses a batch says so first and then waits for these locks,
+/// so that either this sees the pause or the pause sees what becomes of the jobs here.
+async fn mark_paused(conn: &mut PgConnection, held: &mut [Held]) -> Result<(), StoreError> {
+    let mut batches: Vec<Uuid> = held.iter().filter_map(|h| h.batch_id.map(|b| b.0)).collect();
+    batches.sort_unstable();
+    batches.dedup();
+    if batches.is_empty() {
+        return Ok(());
+    }
+    let paused: Vec<Uuid> =
+        sqlx::query_scalar("SELECT id FROM batches WHERE id = ANY($1) AND paused_at IS NOT NULL")
+            .bind(batches)
+            .fetch_all(conn)
+            .await?;
+    for one in held {
+        one.batch_paused = one.batch_id.is_some_and(|b| paused.contains(&b.0));
+    }
+    Ok(())
 }
 
 /// Reads the servers and the time.

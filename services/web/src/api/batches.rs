@@ -190,7 +190,11 @@ pub async fn hold(
         let detail = "This batch has ended: there is nothing to hold back or to go on with.";
         return Err(Problem::conflict("wrong_state", detail).remedy("Look at the batch again."));
     }
-    app.store.pause_batch(id, pause, &actor.by()).await?;
+    // Who hangs up has asked all the same: the walk over the jobs goes on to its end.
+    let (store, by) = (app.store.clone(), actor.by());
+    tokio::spawn(async move { store.pause_batch(id, pause, &by).await })
+        .await
+        .map_err(|error| Problem::internal(&error))??;
     read(app, id).await
 }
 

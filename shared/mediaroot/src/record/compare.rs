@@ -135,7 +135,10 @@ impl Comparison<'_> {
     fn add_lost(&self, findings: &mut Vec<Finding>) {
         let told: HashSet<String> = findings.iter().map(|f| f.path.clone()).collect();
         for path in self.lost {
-            if !told.contains(&path.to_string()) {
+            let path_text = path.to_string();
+            // What is missing has no state.
+            let accepted = |a: &Accepted| a.path == path_text && a.state.is_empty();
+            if !told.contains(&path_text) && !self.accepted.iter().any(accepted) {
                 findings.push(finding(path, FindingKind::Missing, self.known(path), None, ""));
             }
         }

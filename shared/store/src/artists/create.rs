@@ -119,7 +119,8 @@ async fn enqueue(
     let first: Vec<_> = job.steps.values().map(|s| (job.id, s)).collect();
     steps::insert(conn, &first).await?;
     let id = job.id;
-    let held = Held { batch_id: None, artist, params, before: job.clone(), job };
+    let held =
+        Held { batch_id: None, batch_paused: false, artist, params, before: job.clone(), job };
     let mut owed = Vec::new();
     for effect in effects {
         if let Effect::Send(key) = effect

@@ -139,6 +139,15 @@ impl Touched {
         {
             return Ok(Err(InputError::NotItsStep(slug.clone())));
         }
+        // A batch may have been paused or resumed since it was decided to tell its jobs.
+        let off = match told.input {
+            Input::Pause => !self.held.batch_paused,
+            Input::Resume => self.held.batch_paused,
+            _ => false,
+        };
+        if off {
+            return Ok(Ok(Outcome { ignored: true, state: self.held.job.state }));
+        }
         let ctx = Context { now: ground.now, unit: rand::random(), settings: settings.clone() };
         let attempts = self.attempts(&told.input);
         let Applied { effects, ignored } = match self.held.job.apply(&told.input, &ctx) {
@@ -151,7 +160,21 @@ impl Touched {
         for effect in effects {
             self.keep(&effect, ground, settings)?;
         }
+        if matches!(told.input, Input::Retry) && self.held.batch_paused {
+            self.hold_back(&ctx, ground)?;
+        }
         Ok(Ok(Outcome { ignored, state: self.held.job.state }))
+    }
+
+    /// What is queued anew in a batch that is paused waits like the rest of it.
+    fn hold_back(&mut self, ctx: &Context, ground: &Ground) -> Result<(), StoreError> {
+        // Legal in every state, and without effect where nothing is queued.
+        if let Ok(Applied { effects, .. }) = self.held.job.apply(&Input::Pause, ctx) {
+            for effect in effects {
+                self.keep(&effect, ground, &ctx.settings)?;
+            }
+        }
+        Ok(())
     }
 
     fn keep(

@@ -17,8 +17,11 @@ type Place = (Uuid, Option<Uuid>);
 /// of an artist that the job does not hold, or a retry that another job or home stands against.
 pub(super) async fn check(conn: &mut PgConnection, work: &mut Work<'_>) -> Result<(), StoreError> {
     refuse_closed_servers(conn, work).await?;
-    refuse_taken_songs(conn, work).await?;
-    let concerned = work.touched.iter().filter(|t| t.cut_over || t.release || t.acquires());
+    refuse_where_another_works(conn, work).await?;
+    let concerned = work
+        .touched
+        .iter()
+        .filter(|t| t.cut_over || t.release || t.acquires() || t.report.is_some());
     let mut ids: Vec<Uuid> = concerned.map(|t| t.held.job.artist_id.0).collect();
     if ids.is_empty() {
         return Ok(());
@@ -92,7 +95,7 @@ async fn refuse_closed_servers(
 
 /// Takes back the jobs that begin again for a song of which another job makes the rendition now, or
 /// for an artist whose files another job reads.
-async fn refuse_taken_songs(
+async fn refuse_where_another_works(
     conn: &mut PgConnection,
     work: &mut Work<'_>,
 ) -> Result<(), StoreError> {

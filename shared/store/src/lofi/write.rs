@@ -186,7 +186,7 @@ async fn insert(
         job.totals = Totals { files: 1, bytes: p.bytes };
         let params = serde_json::to_value(&p.params)
             .map_err(|e| StoreError::undecodable("jobs", e.to_string()))?;
-        Ok(Held { batch_id: batch, artist, params, before: job.clone(), job })
+        Ok(Held { batch_id: batch, batch_paused: false, artist, params, before: job.clone(), job })
     };
     let mut jobs = picked.iter().map(new).collect::<Result<Vec<Held>, StoreError>>()?;
     let rows: Vec<&Held> = jobs.iter().collect();

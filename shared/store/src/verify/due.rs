@@ -64,21 +64,36 @@ impl Store {
                 .await?;
         let mut queued = 0;
         for server in servers {
-            queued += self.queue_due_of(server, every_days).await?;
+            match self.queue_due_of(server, every_days).await {
+                Ok(of_server) => queued += of_server,
+                // The others have their turn; this one has it a minute later.
+                Err(error) => tracing::warn!(%error, %server, "verify.turns_not_given"),
+            }
         }
         Ok(queued)
     }
 
     async fn queue_due_of(&self, server: Uuid, every_days: i32) -> Result<u64, StoreError> {
         let mut tx = self.pool().begin().await?;
-        // One coordinator at a time; who waits here sees what the other has given out.
+        // One coordinator at a time. The server's row is written last: jobs and artists come before
+        // servers in the order of locks.
+        let mine: bool = sqlx::query_scalar(
+            "SELECT pg_try_advisory_xact_lock(hashtextextended('verify.due:' || $1::text, 0))",
+        )
+        .bind(server)
+        .fetch_one(&mut *tx)
+        .await?;
+        if !mine {
+            return Ok(0);
+        }
         let row: Option<ServerRow> = sqlx::query_as(
             "SELECT s.id, s.verify_given_at AS given_at, clock_timestamp() AS now,
                  (SELECT count(*) FROM artists a WHERE a.server_id = s.id) AS artists,
                  (SELECT count(*) FROM jobs j WHERE j.kind = 'verify' AND j.target_server_id = s.id
-                     AND j.state NOT IN ('succeeded', 'failed', 'cancelled', 'stuck')) AS open
-             FROM servers s WHERE s.id = $1 AND s.deleted_at IS NULL
-             FOR NO KEY UPDATE OF s SKIP LOCKED",
+                     AND j.state NOT IN ('succeeded', 'failed', 'cancelled', 'stuck')
+                     AND NOT EXISTS (SELECT FROM batches b WHERE b.id = j.batch_id
+                         AND b.paused_at IS NOT NULL)) AS open
+             FROM servers s WHERE s.id = $1 AND s.deleted_at IS NULL",
         )
         .bind(server)
         .fetch_optional(&mut *tx)
@@ -93,6 +108,8 @@ impl Store {
              WHERE a.server_id = $1 AND a.operating_job_id IS NULL
                  AND (a.verify_queued_at IS NULL
                      OR a.verify_queued_at < now() - make_interval(days => $2))
+                 AND NOT EXISTS (SELECT FROM jobs j WHERE j.artist_id = a.id AND j.kind = 'verify'
+                     AND j.state NOT IN ('succeeded', 'failed', 'cancelled', 'stuck'))
              ORDER BY a.verify_queued_at NULLS FIRST, a.id LIMIT $3",
         )
         .bind(row.id)

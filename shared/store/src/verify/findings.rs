@@ -72,7 +72,7 @@ pub struct FindingRow {
 pub enum Resolution {
     /// The file is right again; if it is not, the next reading finds it anew.
     Mended,
-    /// The file is right as it is; the next reading takes it so.
+    /// The file is right as it is; the next reading takes it so. Not for one that cannot be read.
     Accepted,
 }
 
@@ -116,7 +116,8 @@ impl Store {
         Ok(sql.build_query_as().persistent(false).fetch_all(self.pool()).await?)
     }
 
-    /// Says what became of a finding. `false` when there is no open one of this id.
+    /// Says what became of a finding. `false` when there is no open one of this id, or when it is to
+    /// be accepted and is of a file that cannot be read.
     pub async fn resolve_finding(
         &self,
         by: &By,
@@ -149,7 +150,8 @@ impl Store {
         let mut tx = self.pool().begin().await?;
         let mut sql: QueryBuilder<Postgres> = QueryBuilder::new(
             "UPDATE verify_findings SET resolved_at = now(), resolved_by = $2, \
-                 resolution = $3, to_be_told = $3 = 'accepted' WHERE resolved_at IS NULL AND ",
+                 resolution = $3, to_be_told = $3 = 'accepted' WHERE resolved_at IS NULL \
+                 AND ($3 <> 'accepted' OR kind <> 'unreadable') AND ",
         );
         sql.push(which).push(" RETURNING path");
         let paths: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql.into_string()))

@@ -80,7 +80,8 @@ impl Told<'_> {
         Ok(())
     }
 
-    /// What is open already was found once more; the rest is new.
+    /// What is open already was found once more; the rest is new, but what a person has accepted
+    /// while it was being read.
     async fn findings(
         &self,
         conn: &mut PgConnection,
@@ -98,6 +99,8 @@ impl Told<'_> {
              FROM UNNEST($4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
                  $9::text[], $10::text[], $11::text[], $12::text[])
                  AS u(path, kind, expected, actual, at, was, is_now, state, detail)
+             WHERE NOT EXISTS (SELECT FROM verify_findings t WHERE t.artist_id = $1
+                 AND t.to_be_told AND t.path = u.path AND t.state = u.state)
              ON CONFLICT (artist_id, md5(path), kind) WHERE resolved_at IS NULL
              DO UPDATE SET seen_at = now(), job_id = excluded.job_id,
                  server_id = excluded.server_id, bytes_expected = excluded.bytes_expected,

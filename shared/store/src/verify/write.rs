@@ -62,7 +62,7 @@ pub(super) async fn jobs(
             VerifyParams { rate_bytes_s, accepted: accepted.remove(&p.id).unwrap_or_default() };
         let params = serde_json::to_value(params)
             .map_err(|e| StoreError::undecodable("jobs", e.to_string()))?;
-        Ok(Held { batch_id: batch, artist, params, before: job.clone(), job })
+        Ok(Held { batch_id: batch, batch_paused: false, artist, params, before: job.clone(), job })
     };
     let mut jobs = picked.iter().map(new).collect::<Result<Vec<Held>, StoreError>>()?;
     let written = insert(conn, batch, &jobs.iter().collect::<Vec<_>>()).await?;
@@ -76,8 +76,13 @@ pub(super) async fn jobs(
         .map(|(h, s)| orders::of_step(h, s, &ground, &settings))
         .collect::<Result<Vec<_>, _>>()?;
     outbox::owe(conn, &owed).await?;
+    let artists: Vec<Uuid> = jobs.iter().map(|h| h.job.artist_id.0).collect();
+    sqlx::query("SELECT FROM artists WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE")
+        .bind(&artists)
+        .execute(&mut *conn)
+        .await?;
     sqlx::query("UPDATE artists SET verify_queued_at = now() WHERE id = ANY($1)")
-        .bind(jobs.iter().map(|h| h.job.artist_id.0).collect::<Vec<_>>())
+        .bind(artists)
         .execute(conn)
         .await?;
     Ok(jobs)
