@@ -10,7 +10,7 @@ TOURBUS := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/tourbus
 DATA_DIR := $(or $(TOURBUS_DATA_DIR),.data)
 # What follows `--` of the test runner: `make test TESTS='-E test(moves)'`.
 TESTS ?=
-# Which benchmarks: songs, small, huge, pages, media, front-door, plays, lofi; all when empty.
+# Which benchmarks: songs, small, huge, pages, media, front-door, plays, lofi, control, tabs; all when empty.
 BENCH ?=
 
 # Which fuzz target, for how many seconds.

@@ -2,6 +2,7 @@
 //! on the parts that the whole run shares, or, for tests that kill those, on parts of its own.
 #![allow(clippy::unwrap_used, missing_docs, reason = "support of tests: panics are reports")]
 
+mod database;
 mod messages;
 mod processes;
 

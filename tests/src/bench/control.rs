@@ -1,0 +1,211 @@
+//! The control room with 100,000 artists, a million songs and a million jobs that have ended, while
+//! 200 artists move to and fro; and with 500 tabs open.
+#![allow(clippy::print_stdout, reason = "the figures are the output")]
+
+use super::{
+    measure::{median, peak_bytes},
+    pages::many_artists,
+};
+use crate::{
+    support::{Artist, Cluster},
+    tree,
+};
+use anyhow::{Context, Result, ensure};
+use futures_util::{StreamExt, future::try_join_all};
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+use tourbus_config::ClientTlsConfig;
+
+const MOVING: usize = 200;
+const RUNS: usize = 60;
+const PATIENCE: Duration = Duration::from_secs(900);
+const TABS: usize = 500;
+const TABS_ARTISTS: usize = 2_000;
+
+/// Somebody who is signed in, in a browser.
+struct Visitor {
+    http: reqwest::Client,
+    url: String,
+    cookie: String,
+}
+
+impl Visitor {
+    async fn sign_in(cluster: &Cluster) -> Result<Self> {
+        let (url, email, password) = cluster.admin();
+        let here = Some([127, 0, 0, 1].into());
+        let http = tourbus_http::client(&url, here, PATIENCE, &ClientTlsConfig::default())?;
+        let form: String = form_urlencoded::Serializer::new(String::new())
+            .append_pair("email", &email)
+            .append_pair("password", &password)
+            .finish();
+        let answer = http
+            .post(format!("{url}/sign-in"))
+            .header("origin", &url)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form)
+            .send()
+            .await?;
+        let status = answer.status();
+        let cookie = answer.headers().get("set-cookie").context("no cookie")?.to_str()?;
+        let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        ensure!(status == 303, "sign-in: {status}");
+        Ok(Self { http, url, cookie })
+    }
+
+    fn get(&self, path: &str) -> reqwest::RequestBuilder {
+        self.http.get(format!("{}{path}", self.url)).header("cookie", &self.cookie)
+    }
+
+    /// How long the whole answer takes, in milliseconds.
+    async fn time(&self, path: &str) -> Result<f64> {
+        let begun = Instant::now();
+        let answer = self.get(path).send().await?;
+        let status = answer.status();
+        let body = answer.bytes().await?;
+        ensure!(status == 200, "{path}: {status} {}", String::from_utf8_lossy(&body));
+        Ok(begun.elapsed().as_secs_f64() * 1000.0)
+    }
+}
+
+fn percentile(times: &[f64], of_100: usize) -> f64 {
+    let mut times = times.to_vec();
+    times.sort_by(f64::total_cmp);
+    times[(times.len() * of_100).div_ceil(100).max(1) - 1]
+}
+
+/// Every list with every filter, and what it may take in milliseconds.
+fn asked(cluster: &Cluster, batch: &str, job: &str) -> Vec<(String, f64)> {
+    let server = cluster.server_id("server2");
+    let lists = [
+        "/jobs".to_owned(),
+        "/jobs?group=failed".to_owned(),
+        "/jobs?group=moved".to_owned(),
+        "/jobs?kind=lofi".to_owned(),
+        "/jobs?kind=verify&group=failed".to_owned(),
+        format!("/jobs?server_id={server}"),
+        format!("/jobs?server_id={server}&kind=move&group=cancelled"),
+        "/jobs?artist=velvet".to_owned(),
+        "/jobs?artist=nobody".to_owned(),
+        "/jobs?requested_by=person7%40example.org".to_owned(),
+        "/jobs?requested_by=nobody%40example.org".to_owned(),
+        "/batches".to_owned(),
+        "/batches?state=ended".to_owned(),
+        "/batches?requested_by=person7%40example.org".to_owned(),
+        format!("/batches/{batch}"),
+        format!("/jobs/{job}"),
+        "/move?filter=velvet".to_owned(),
+        "/servers".to_owned(),
+        "/queues".to_owned(),
+        "/queues/dead".to_owned(),
+        "/verify".to_owned(),
+        "/lofi".to_owned(),
+        "/audit".to_owned(),
+    ];
+    let mut all: Vec<_> = lists.into_iter().map(|path| (path, 100.0)).collect();
+    all.push(("/overview".to_owned(), 200.0));
+    all
+}
+
+async fn moving(cluster: &Cluster, make: usize) -> Result<Vec<Artist>> {
+    let mut artists = Vec::with_capacity(make);
+    for n in 0..make {
+        artists
+            .push(cluster.add_artist("server2", |at| tree::plain(at, n as u64, 2, 20_000)).await);
+    }
+    Ok(artists)
+}
+
+/// To and fro, until told to stop. How many moves.
+async fn keep_moving(cluster: &Cluster, artists: &[Artist], stop: &AtomicBool) -> Result<u64> {
+    let mut moves = 0;
+    for target in ["server3", "server2"].into_iter().cycle() {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(moves);
+        }
+        let batch = cluster.move_all(artists, target).await;
+        cluster.wait_batch(&batch, PATIENCE).await;
+        moves += artists.len() as u64;
+    }
+    Ok(moves)
+}
+
+async fn rows(cluster: &Cluster, stop: &AtomicBool) -> Result<()> {
+    let visitor = Visitor::sign_in(cluster).await?;
+    let job = cluster.sql("SELECT id, batch_id FROM jobs WHERE state = 'failed' LIMIT 1")?;
+    let (job, batch) = job.split_once('|').context("no job")?;
+    println!("| page | median ms | p95 ms | aim |\n|---|---|---|---|");
+    let mut late = Vec::new();
+    for (path, aim) in asked(cluster, batch, job) {
+        let mut times = Vec::with_capacity(RUNS);
+        for _ in 0..RUNS {
+            times.push(visitor.time(&path).await?);
+        }
+        let (p95, name) = (percentile(&times, 95), path.replace(batch, "…").replace(job, "…"));
+        println!("| `{name}` | {:.1} | {p95:.1} | < {aim:.0} |", median(times));
+        if p95 >= aim {
+            late.push(name);
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    println!("\nlater than aimed at: {late:?}");
+    Ok(())
+}
+
+/// Lists and filters.
+pub async fn control() -> Result<()> {
+    let cluster = Cluster::start("bench_control").await;
+    many_artists(&cluster, "master").await?;
+    cluster.sql(include_str!("million.sql"))?;
+    let artists = moving(&cluster, MOVING).await?;
+    let stop = AtomicBool::new(false);
+    let (moves, ()) =
+        tokio::try_join!(keep_moving(&cluster, &artists, &stop), rows(&cluster, &stop))?;
+    println!("\n{moves} moves went on meanwhile");
+    cluster.abandon().await;
+    Ok(())
+}
+
+/// One tab: counts what it is told, until the stream is dropped.
+async fn tab(visitor: &Visitor, path: &str, heard: &AtomicU64) -> Result<()> {
+    let answer = visitor.get(path).header("accept", "text/event-stream").send().await?;
+    ensure!(answer.status() == 200, "{path}: {}", answer.status());
+    let mut stream = answer.bytes_stream();
+    while let Some(part) = stream.next().await {
+        let part = part?;
+        let events = part.windows(6).filter(|w| w == b"\ndata:").count();
+        heard.fetch_add(events as u64, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+async fn batch_cost(cluster: &Cluster, artists: &[Artist], to: &str) -> Result<(f64, u64)> {
+    let (begun, before) = (Instant::now(), cluster.transactions()?);
+    let batch = cluster.move_all(artists, to).await;
+    cluster.wait_batch(&batch, PATIENCE).await;
+    Ok((begun.elapsed().as_secs_f64(), cluster.transactions()? - before))
+}
+
+/// 500 tabs during a batch of 2,000 artists, and the same batch without a tab.
+pub async fn tabs() -> Result<()> {
+    let cluster = Cluster::start("bench_tabs").await;
+    let visitor = Visitor::sign_in(&cluster).await?;
+    let artists = moving(&cluster, TABS_ARTISTS).await?;
+    let (alone_s, alone) = batch_cost(&cluster, &artists, "server3").await?;
+    let heard = AtomicU64::new(0);
+    let all = try_join_all((0..TABS).map(|_| tab(&visitor, "/api/v1/events", &heard)));
+    let (s, transactions) = tokio::select! {
+        ended = all => { ended?; anyhow::bail!("the tabs' streams ended") }
+        cost = batch_cost(&cluster, &artists, "server2") => cost?,
+    };
+    let web = cluster.pid("web").context("no web")?;
+    println!("| what | without tabs | with {TABS} | aim |\n|---|---|---|---|");
+    println!("| seconds for {TABS_ARTISTS} moves | {alone_s:.0} | {s:.0} | |");
+    println!("| transactions of the database | {alone} | {transactions} | |");
+    println!("| events heard | | {} | |", heard.load(Ordering::Relaxed));
+    let mib = peak_bytes(web)? as f64 / f64::from(1 << 20);
+    println!("| peak memory of web, MiB | | {mib:.1} | < 150 |");
+    cluster.abandon().await;
+    Ok(())
+}

@@ -1,0 +1,42 @@
+-- A cluster that has run for three months: a million songs, a thousand batches of a thousand jobs
+-- that have ended. Artists are there already.
+CREATE TEMP TABLE artist AS SELECT row_number() OVER (ORDER BY id) - 1 AS n, id FROM artists;
+CREATE TEMP TABLE server AS
+    SELECT row_number() OVER (ORDER BY slug) - 1 AS n, id FROM servers WHERE deleted_at IS NULL;
+CREATE TEMP TABLE batch AS
+    SELECT n, gen_random_uuid() AS id, now() - interval '2 hours' * (1001 - n) AS at
+    FROM generate_series(0, 999) n;
+CREATE INDEX ON artist (n);
+CREATE INDEX ON batch (n);
+ANALYZE artist, server, batch;
+
+INSERT INTO songs (id, artist_id, position, title, path, bytes, plays_total)
+SELECT gen_random_uuid(), a.id, 100 + s, 'Song ' || s, 'songs/' || s || '.mp3', 4000000, s * 31
+FROM artist a, generate_series(0, 9) s;
+
+INSERT INTO batches (id, kind, target_server_id, requested_by, reason, jobs_total, jobs_succeeded,
+    jobs_failed, jobs_cancelled, created_at, finished_at)
+SELECT b.id, 'move', s.id, 'person' || b.n % 20 || '@example.org', 'Spread the plays', 1000, 940, 40,
+    20, b.at, b.at + interval '1 hour'
+FROM batch b JOIN server s ON s.n = b.n % 3;
+
+INSERT INTO jobs (id, batch_id, kind, state, artist_id, source_server_id, target_server_id, song_id,
+    files_total, bytes_total, bytes_staged, bytes_done, cancel_requested, error, created_at,
+    started_at, finished_at, updated_at)
+SELECT gen_random_uuid(), b.id, k.kind, k.state, a.id, s.id, t.id,
+    CASE WHEN k.kind = 'lofi' THEN gen_random_uuid() END, 12, 40000000, 40000000, 40000000,
+    k.state = 'cancelled',
+    CASE WHEN k.state = 'failed' THEN jsonb_build_object('class', 'permanent', 'code', 'io',
+        'message', 'the disk said no', 'remedy', 'Look at the disk.') END,
+    b.at + interval '1 ms' * (j % 1000), b.at + interval '1 minute', b.at + interval '5 minutes',
+    b.at + interval '5 minutes'
+FROM generate_series(0, 999999) j
+CROSS JOIN LATERAL (SELECT
+    CASE WHEN j % 10 = 0 THEN 'verify' WHEN j % 10 < 3 THEN 'lofi' ELSE 'move' END AS kind,
+    CASE WHEN j % 50 IN (7, 8) THEN 'failed' WHEN j % 50 = 9 THEN 'cancelled'
+        ELSE 'succeeded' END AS state) k
+JOIN artist a ON a.n = j * 7919 % 100000
+JOIN batch b ON b.n = j / 1000
+JOIN server s ON s.n = j % 3
+JOIN server t ON t.n = CASE WHEN k.kind = 'move' THEN (j + 1) % 3 ELSE j % 3 END;
+ANALYZE;
