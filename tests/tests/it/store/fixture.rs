@@ -74,6 +74,7 @@ impl Db {
             quarantine: None,
             trusts: Vec::new(),
             lofi_slots: 1,
+            limits: None,
         };
         let from = HeartbeatFrom { server: slug(server), worker: "w".to_owned(), beat };
         let void = self.store.take_heartbeats(&[from]).await.unwrap();
