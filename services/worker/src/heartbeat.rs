@@ -1,6 +1,8 @@
 //! Signs of life: to the coordinator, to the health page, and the janitor's rounds.
 
-use crate::{errand::Desk, events::Events, held::Held, limiter::Limiter, quarantine::Watchman, trust::Trust};
+use crate::{
+    errand::Desk, events::Events, held::Held, limiter::Limiter, quarantine::Watchman, trust::Trust,
+};
 use chrono::Utc;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{MissedTickBehavior, interval, timeout};

@@ -1,8 +1,8 @@
 //! The process: lanes in, events out, and a graceful end.
 
 use crate::{
-    buffers::Buffers, convert::Converter, errand::Desk, events::Events, heartbeat, held::Held, limiter::Limiter,
-    phase::Phase, quarantine::Watchman, trust::Trust,
+    buffers::Buffers, convert::Converter, errand::Desk, events::Events, heartbeat, held::Held,
+    limiter::Limiter, phase::Phase, quarantine::Watchman, trust::Trust,
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{

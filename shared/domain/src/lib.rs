@@ -32,8 +32,8 @@ pub use job::{Effect, Input, Job, JobKind, Totals, UnknownKind};
 pub use job_state::{IllegalTransition, JobState, Trigger};
 pub use lane::Lane;
 pub use limits::{
-    Bandwidth, Clock, Day, LIMIT_BYTES_S_MAX, LIMIT_BYTES_S_MIN, LIMIT_MOVES_MAX, LIMIT_WINDOWS_MAX,
-    LimitFault, RateNow, RateWindow, ServerLimits, rate_share,
+    Bandwidth, Clock, Day, LIMIT_BYTES_S_MAX, LIMIT_BYTES_S_MIN, LIMIT_MOVES_MAX,
+    LIMIT_WINDOWS_MAX, LimitFault, RateNow, RateWindow, ServerLimits, rate_share,
 };
 pub use quarantine::{FailureRun, Quarantine};
 pub use server::{ServerFault, Site, server_ip, server_name, server_slugs, server_url};

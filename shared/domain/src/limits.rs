@@ -175,12 +175,23 @@ impl LimitFault {
     /// How to mend it.
     pub fn remedy(&self) -> String {
         match self {
-            Self::NoTime(_) => "Write hours and minutes in UTC, such as 08:30; 24:00 is the end of the day.".to_owned(),
+            Self::NoTime(_) => {
+                "Write hours and minutes in UTC, such as 08:30; 24:00 is the end of the day."
+                    .to_owned()
+            }
             Self::NoDay(_) => "Write mon, tue, wed, thu, fri, sat or sun.".to_owned(),
-            Self::Moves(_) => format!("Use 1 to {LIMIT_MOVES_MAX}, or leave it out for no limit. To stop moves into a server set it to inactive."),
-            Self::Rate(_) => format!("Use {LIMIT_BYTES_S_MIN} to {LIMIT_BYTES_S_MAX}; 0 or nothing for no limit."),
-            Self::Reserve(_) => format!("Use at most {LIMIT_RESERVE_BYTES_MAX}, or leave it out for the cluster's default."),
-            Self::Windows(_) => format!("Use at most {LIMIT_WINDOWS_MAX}: one window may be on several days."),
+            Self::Moves(_) => format!(
+                "Use 1 to {LIMIT_MOVES_MAX}, or leave it out for no limit. To stop moves into a server set it to inactive."
+            ),
+            Self::Rate(_) => format!(
+                "Use {LIMIT_BYTES_S_MIN} to {LIMIT_BYTES_S_MAX}; 0 or nothing for no limit."
+            ),
+            Self::Reserve(_) => format!(
+                "Use at most {LIMIT_RESERVE_BYTES_MAX}, or leave it out for the cluster's default."
+            ),
+            Self::Windows(_) => {
+                format!("Use at most {LIMIT_WINDOWS_MAX}: one window may be on several days.")
+            }
             Self::Empty(..) => "For a whole day write 00:00 to 24:00.".to_owned(),
             Self::Overlap(..) => "Let one end when the other begins.".to_owned(),
         }
@@ -216,7 +227,11 @@ pub struct RateNow {
 
 impl RateWindow {
     const fn minutes(&self) -> u16 {
-        if self.to.0 > self.from.0 { self.to.0 - self.from.0 } else { DAY_MINUTES - self.from.0 + self.to.0 }
+        if self.to.0 > self.from.0 {
+            self.to.0 - self.from.0
+        } else {
+            DAY_MINUTES - self.from.0 + self.to.0
+        }
     }
 
     /// Its beginnings, in minutes since Monday.
@@ -323,13 +338,20 @@ mod tests {
     fn what_cannot_be_meant_is_refused() {
         let two = [window(&[], "22:00", "06:00", 1), window(&[Day::Tue], "05:00", "07:00", 2)];
         assert!(matches!(limits(&two).checked(), Err(LimitFault::Overlap(..))));
-        let apart = [window(&[Day::Mon], "22:00", "06:00", 1), window(&[Day::Tue], "06:00", "24:00", 2)];
+        let apart =
+            [window(&[Day::Mon], "22:00", "06:00", 1), window(&[Day::Tue], "06:00", "24:00", 2)];
         assert!(limits(&apart).checked().is_ok());
-        assert!(matches!(limits(&[window(&[], "08:00", "08:00", 1)]).checked(), Err(LimitFault::Empty(..))));
+        assert!(matches!(
+            limits(&[window(&[], "08:00", "08:00", 1)]).checked(),
+            Err(LimitFault::Empty(..))
+        ));
         for bad in ["8:00", "24:01", "12:60", "", "0800", "-1:00"] {
             assert!(bad.parse::<Clock>().is_err(), "{bad}");
         }
-        let slow = ServerLimits { bandwidth: Bandwidth { default_bytes_s: Some(1), windows: vec![] }, ..ServerLimits::default() };
+        let slow = ServerLimits {
+            bandwidth: Bandwidth { default_bytes_s: Some(1), windows: vec![] },
+            ..ServerLimits::default()
+        };
         assert_eq!(slow.checked(), Err(LimitFault::Rate(1)));
         let none = ServerLimits { moves_out_max: Some(0), ..ServerLimits::default() };
         assert_eq!(none.checked(), Err(LimitFault::Moves(0)));

@@ -52,9 +52,8 @@ impl MediaRoot {
     /// Notes an announcement, unless a newer one is noted. Whether it was.
     pub fn note_limits(&self, new: &LimitsNote) -> Result<bool, RootError> {
         let _lock = self.lock_limits()?;
-        let stale = |noted: LimitsNote| {
-            (noted.revision, noted.issued_at) > (new.revision, new.issued_at)
-        };
+        let stale =
+            |noted: LimitsNote| (noted.revision, noted.issued_at) > (new.revision, new.issued_at);
         if self.limits()?.is_some_and(stale) {
             return Ok(false);
         }
@@ -145,7 +144,11 @@ mod tests {
         root.forget_job(a, &|| false).unwrap();
         assert!(root.take_place(c, Way::Out, Some(1)).unwrap());
         assert!(root.take_place(b, Way::Out, None).unwrap(), "no limit");
-        let note = Promoted { artist: tourbus_domain::ArtistId::new(), manifest: String::new(), at: Utc::now() };
+        let note = Promoted {
+            artist: tourbus_domain::ArtistId::new(),
+            manifest: String::new(),
+            at: Utc::now(),
+        };
         root.note_promoted(b, &note).unwrap();
         assert!(root.take_place(c, Way::In, Some(1)).unwrap(), "b has arrived");
     }

@@ -3,7 +3,9 @@
 use crate::TreePath;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tourbus_domain::{Accepted, ArtistId, Epoch, JobId, SegmentRef, ServerLimits, Slug, StepKey, StepRef};
+use tourbus_domain::{
+    Accepted, ArtistId, Epoch, JobId, SegmentRef, ServerLimits, Slug, StepKey, StepRef,
+};
 use uuid::Uuid;
 
 /// An order to one server. It counts only inside a [`crate::SignedWork`].

@@ -228,7 +228,10 @@ pub fn play(order: &DueOrder) -> Vec<Told> {
             took_ms: 20,
             ..Default::default()
         }),
-        Order::VoidV1 | Order::ReleaseV1 { .. } | Order::TrustV1 { .. } => return Vec::new(),
+        Order::VoidV1
+        | Order::ReleaseV1 { .. }
+        | Order::LimitsV1 { .. }
+        | Order::TrustV1 { .. } => return Vec::new(),
     };
     let mut told_all = vec![told(order, Input::Started(step))];
     if matches!(order.order, Order::ExportV1 { .. }) {

@@ -36,7 +36,9 @@ impl TypedLimits {
         if !fields.ticked("limits") {
             return None;
         }
-        let column = |name| fields.all(name).take(LIMIT_WINDOWS_MAX + SPARE_ROWS).map(|t| t.trim().to_owned());
+        let column = |name| {
+            fields.all(name).take(LIMIT_WINDOWS_MAX + SPARE_ROWS).map(|t| t.trim().to_owned())
+        };
         let (days, from) = (column("window_days"), column("window_from"));
         let rows = days.zip(from).zip(column("window_to")).zip(column("window_rate"));
         let windows = rows.map(|(((days, from), to), rate)| WindowRow { days, from, to, rate });
@@ -53,7 +55,11 @@ impl TypedLimits {
     /// The windows, and empty rows for more.
     pub fn rows(&self) -> Vec<WindowRow> {
         let spare = SPARE_ROWS.min(LIMIT_WINDOWS_MAX.saturating_sub(self.windows.len()));
-        self.windows.iter().cloned().chain(std::iter::repeat_n(WindowRow::default(), spare)).collect()
+        self.windows
+            .iter()
+            .cloned()
+            .chain(std::iter::repeat_n(WindowRow::default(), spare))
+            .collect()
     }
 
     /// As a script would send it, or what is no number.
@@ -109,7 +115,9 @@ fn moves(text: &str) -> Result<Option<u32>, Problem> {
     if text.is_empty() {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_| wrong(text, "limits.moves", "Write a number, such as 2, or nothing for no limit."))
+    text.parse().map(Some).map_err(|_| {
+        wrong(text, "limits.moves", "Write a number, such as 2, or nothing for no limit.")
+    })
 }
 
 /// Megabytes with up to six decimals; none for nothing.
@@ -130,7 +138,9 @@ fn megabytes(text: &str, field: &'static str) -> Result<Option<u64>, Problem> {
 
 fn wrong(text: &str, field: &'static str, remedy: &str) -> Problem {
     let short: String = text.chars().take(40).collect();
-    Problem::unprocessable("bad_limits", format!("{short:?} is no such number.")).remedy(remedy).field(field)
+    Problem::unprocessable("bad_limits", format!("{short:?} is no such number."))
+        .remedy(remedy)
+        .field(field)
 }
 
 #[cfg(test)]
@@ -152,7 +162,9 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_told_beside_its_field() {
-        for (bad, ok) in [("1.2345678", None), ("-1", None), ("1e3", None), ("0.262144", Some(262_144))] {
+        for (bad, ok) in
+            [("1.2345678", None), ("-1", None), ("1e3", None), ("0.262144", Some(262_144))]
+        {
             let typed = TypedLimits { rate: bad.to_owned(), ..TypedLimits::default() };
             match (typed.body(), ok) {
                 (Ok(body), Some(_)) => assert_eq!(body.bandwidth.default_bytes_s, ok),
