@@ -8,7 +8,8 @@ mod other;
 mod work;
 
 pub use cluster::{
-    Artists, ArtistsAction, ArtistsList, Drain, OneArtist, OneServer, Servers, ServersAction, Sure,
+    Artists, ArtistsAction, ArtistsList, Drain, Limit, Limits, OneArtist, OneServer, Servers,
+    ServersAction, Sure, size as limit_size,
 };
 pub use other::{
     Audit, AuditAction, AuditList, Balance, BalanceAction, BalanceApply, BalanceShow, Dead,

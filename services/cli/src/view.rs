@@ -42,6 +42,15 @@ pub struct Server {
     pub free_bytes: Option<i64>,
     pub total_bytes: Option<i64>,
     pub arriving_bytes: i64,
+    /// As the API takes it back.
+    #[serde(default)]
+    pub limits: serde_json::Value,
+    #[serde(default)]
+    pub limits_pending: bool,
+    #[serde(default)]
+    pub rate_bytes_s: Option<u64>,
+    #[serde(default)]
+    pub rate_until: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

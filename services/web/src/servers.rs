@@ -3,6 +3,7 @@
 pub mod change;
 pub mod delete;
 pub mod drain;
+pub mod limits;
 
 use crate::problem::Problem;
 use tourbus_config::WebConfig;

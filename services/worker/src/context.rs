@@ -1,6 +1,6 @@
 //! What a step works with, and how it ends.
 
-use crate::{buffers::Buffers, convert::Converter, fault};
+use crate::{buffers::Buffers, convert::Converter, fault, limiter::Limiter};
 use chrono::{DateTime, Utc};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -75,6 +75,8 @@ pub struct Context<S> {
     pub staging: S,
     /// The process's chunk buffers.
     pub buffers: Buffers,
+    /// What the master allows.
+    pub limiter: Limiter,
     /// Bounds.
     pub limits: Arc<WorkerLimits>,
     /// Which try this is.
@@ -99,6 +101,7 @@ impl<S: Clone> Clone for Context<S> {
             root: self.root.clone(),
             staging: self.staging.clone(),
             buffers: self.buffers.clone(),
+            limiter: self.limiter.clone(),
             limits: Arc::clone(&self.limits),
             step: self.step,
             entered: Arc::clone(&self.entered),
@@ -116,6 +119,11 @@ impl<S: Staging> Context<S> {
     pub fn check(&self) -> Result<(), Stop> {
         self.entered.check()?;
         if self.interrupt.is_cancelled() { Err(Stop::Interrupted) } else { Ok(()) }
+    }
+
+    /// Waits until so many bytes may go over the wire.
+    pub async fn pace(&self, bytes: u64) -> Result<(), Stop> {
+        self.limiter.pace(bytes, || self.check()).await
     }
 
     /// Runs something that blocks. It holds the try: even if this future is dropped, the next

@@ -14,6 +14,7 @@ use crate::{
     events::Events,
     fault,
     held::Held,
+    limiter::Limiter,
     phase::Phase,
     quarantine::Watchman,
     steps,
@@ -26,7 +27,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tourbus_broker::Delivery;
 use tourbus_config::WorkerLimits;
 use tourbus_domain::{ErrorClass, JobError, Lane, StepKind, StepRef};
-use tourbus_mediaroot::{Entered, Entering, MediaRoot, RootError, Ticket};
+use tourbus_mediaroot::{Entered, Entering, LimitsNote, MediaRoot, RootError, Ticket, Way};
 use tourbus_protocol::{EventBody, Order, Refused, Work};
 use tourbus_staging::Staging;
 use uuid::Uuid;
@@ -35,6 +36,12 @@ use uuid::Uuid;
 const ENTER_WAIT: Duration = Duration::from_secs(30);
 /// How often that is looked at.
 const ENTER_POLL: Duration = Duration::from_millis(20);
+/// How often a move that waits for its turn asks for it.
+const PLACE_POLL: Duration = Duration::from_millis(250);
+/// The same for one that is to overtake those.
+const PLACE_POLL_EXPRESS: Duration = Duration::from_millis(25);
+/// When an import whose move has no place yet is sent again, in seconds.
+const PLACE_AGAIN_S: u32 = 2;
 /// How often a running try is asked whether it still counts, besides the step's own checks.
 const VOID_POLL: Duration = Duration::from_millis(250);
 
@@ -44,6 +51,7 @@ pub struct Desk<S> {
     pub root: MediaRoot,
     pub staging: S,
     pub buffers: Buffers,
+    pub limiter: Limiter,
     pub limits: Arc<WorkerLimits>,
     pub events: Events,
     pub held: Held,
@@ -77,6 +85,11 @@ impl<S: Staging> Desk<S> {
             Order::TrustV1 { generation, keys } => {
                 return self.trust(generation, keys, delivery).await;
             }
+            Order::LimitsV1 { revision, workers, limits } => {
+                let issued_at = work.issued_at;
+                let note = LimitsNote { revision, issued_at, workers, limits };
+                return self.limit(note, delivery).await;
+            }
             _ => (),
         }
         let _hold = self.held.hold(work.step_ref());
@@ -93,6 +106,9 @@ impl<S: Staging> Desk<S> {
             let (outcome, entered) = match self.enter(work).await {
                 Entry::Entered(entered) => {
                     let entered = Arc::new(entered);
+                    if let Err(stop) = self.wait_for_place(work, lane, &entered).await {
+                        return (Err(stop), Some(entered));
+                    }
                     (self.run(work.clone(), lane, Arc::clone(&entered)).await, Some(entered))
                 }
                 Entry::Stale => (Err(Stop::Void), None),
@@ -161,6 +177,49 @@ impl<S: Staging> Desk<S> {
         }
     }
 
+    /// Takes an announcement of this server's limits.
+    async fn limit(&self, note: LimitsNote, delivery: Delivery) {
+        let limiter = self.limiter.clone();
+        match blocking(move || limiter.announced(&note)).await {
+            Ok(()) => settled(delivery.ack().await),
+            Err(error) => {
+                tracing::error!(%error, "limits.not_noted");
+                settled(delivery.requeue().await);
+            }
+        }
+    }
+
+    /// Waits until as few moves run as the master allows; what waits is not begun. An export keeps
+    /// its message meanwhile, so that the backlog stands on its lane. An import gives it back, for
+    /// behind it may stand those of a move that has a place.
+    async fn wait_for_place(&self, work: &Work, lane: Lane, entered: &Entered) -> Result<(), Stop> {
+        let way = match work.key.kind {
+            StepKind::Export => Way::Out,
+            StepKind::Import => Way::In,
+            _ => return Ok(()),
+        };
+        let until = Instant::now() + Duration::from_secs(self.limits.delivery_hold_s);
+        let poll = if lane == Lane::Express { PLACE_POLL_EXPRESS } else { PLACE_POLL };
+        loop {
+            entered.check()?;
+            let (limiter, job) = (self.limiter.clone(), work.job_id);
+            if blocking(move || limiter.take_place(job, way)).await? {
+                return Ok(());
+            }
+            let reason = "as many moves run as this server may have";
+            if way == Way::In {
+                return Err(Stop::Snoozed { reason, after_s: PLACE_AGAIN_S });
+            }
+            if self.phase.stopping.is_cancelled() || Instant::now() >= until {
+                return Err(Stop::Snoozed { reason, after_s: 0 });
+            }
+            tokio::select! {
+                () = self.phase.stopping.cancelled() => (),
+                () = sleep(poll) => (),
+            }
+        }
+    }
+
     /// Calls a try off, and everything below the floor.
     async fn void(&self, work: &Work, delivery: Delivery) {
         let (fence, key) = (self.root.fence(work.job_id), work.key);
@@ -221,6 +280,7 @@ impl<S: Staging> Desk<S> {
             root: self.root.clone(),
             staging: self.staging.clone(),
             buffers: self.buffers.clone(),
+            limiter: self.limiter.clone(),
             limits: Arc::clone(&self.limits),
             step,
             entered: Arc::clone(&entered),

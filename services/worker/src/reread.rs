@@ -3,6 +3,7 @@
 use crate::{
     context::{Emit, Stop},
     fault,
+    pace::{Pace, SLEEP_MAX},
     steps::MOVING_AGAIN_S,
 };
 use chrono::Utc;
@@ -23,10 +24,6 @@ const READ_BYTES: usize = 256 << 10;
 const KEEP_EVERY: u64 = 64 << 20;
 /// How often it is told how far it is, and looked whether the artist moves.
 const TELL_EVERY: Duration = Duration::from_secs(1);
-/// Longest sleep: whoever calls it off does not wait longer.
-const SLEEP_MAX: Duration = Duration::from_millis(100);
-/// What was not read in a quiet moment may be caught up within this.
-const BURST: Duration = Duration::from_millis(250);
 /// How often a file that changes while it is read is read anew.
 const ANEW_MAX: u32 = 3;
 
@@ -37,25 +34,23 @@ const FILE_FAULTS: [i32; 6] =
 /// Keeps to a number of bytes per second.
 pub struct Rest {
     rate_bytes_s: u64,
-    due: Instant,
+    pace: Pace,
 }
 
 impl Rest {
     /// So many bytes per second; at least one.
     pub fn new(rate_bytes_s: u64) -> Self {
-        Self { rate_bytes_s: rate_bytes_s.max(1), due: Instant::now() }
+        Self { rate_bytes_s, pace: Pace::new(Instant::now()) }
     }
 
     /// Waits until so many more bytes were due. Whether to go on.
     fn after(&mut self, bytes: u64, stop: &dyn Fn() -> bool) -> bool {
-        let began = Instant::now().checked_sub(BURST).unwrap_or(self.due);
-        self.due =
-            self.due.max(began) + Duration::from_secs_f64(bytes as f64 / self.rate_bytes_s as f64);
         loop {
             if stop() {
                 return false;
             }
-            let Some(left) = self.due.checked_duration_since(Instant::now()) else { return true };
+            let left = self.pace.take(bytes, self.rate_bytes_s, Instant::now());
+            let Some(left) = left else { return true };
             #[expect(clippy::disallowed_methods, reason = "a thread of its own, not a runtime's")]
             std::thread::sleep(left.min(SLEEP_MAX));
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     buffers::Buffers, convert::Converter, errand::Desk, events::Events, heartbeat, held::Held,
-    phase::Phase, quarantine::Watchman, trust::Trust,
+    limiter::Limiter, phase::Phase, quarantine::Watchman, trust::Trust,
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -80,12 +80,14 @@ pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<()
     let watchman = Watchman::new(root.clone(), config.limits.quarantine_after, health.clone())?;
     let watchman = Arc::new(watchman);
     let held = Held::default();
+    let limiter = Limiter::new(root.clone(), config.limits.disk_reserve_bytes);
     let period = Duration::from_millis(config.limits.heartbeat_ms);
     let desk = Arc::new(Desk {
         trust: Arc::clone(&trust),
         root: root.clone(),
         staging: staging.clone(),
         buffers: Buffers::new(config.limits.chunk_buffers, config.limits.chunk_bytes),
+        limiter: limiter.clone(),
         limits: Arc::new(config.limits),
         events: events.clone(),
         held: held.clone(),
@@ -109,6 +111,7 @@ pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<()
         health: health.clone(),
         watchman,
         trust,
+        limiter,
         lofi_slots: config.slots.lofi_bulk,
     };
     background.spawn(pulse.beat(period));

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod job;
 pub mod job_state;
 pub mod lane;
+mod limits;
 pub mod numbers;
 pub mod quarantine;
 pub mod server;
@@ -30,6 +31,10 @@ pub use ids::{ArtistId, BatchId, Epoch, JobId, SLUG_BYTES_MAX, ServerId, Slug, S
 pub use job::{Effect, Input, Job, JobKind, Totals, UnknownKind};
 pub use job_state::{IllegalTransition, JobState, Trigger};
 pub use lane::Lane;
+pub use limits::{
+    Bandwidth, Clock, Day, LIMIT_BYTES_S_MAX, LIMIT_BYTES_S_MIN, LIMIT_MOVES_MAX,
+    LIMIT_WINDOWS_MAX, LimitFault, RateNow, RateWindow, ServerLimits, rate_share,
+};
 pub use quarantine::{FailureRun, Quarantine};
 pub use server::{ServerFault, Site, server_ip, server_name, server_slugs, server_url};
 pub use settings::MoveSettings;

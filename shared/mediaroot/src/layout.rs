@@ -164,6 +164,11 @@ impl MediaRoot {
         self.hidden("quarantine.json")
     }
 
+    /// The limits that this server keeps to.
+    pub fn limits_note(&self) -> PathBuf {
+        self.hidden("limits.json")
+    }
+
     /// The master's keys that count.
     pub fn master_keys_note(&self) -> PathBuf {
         self.hidden("master-keys.json")

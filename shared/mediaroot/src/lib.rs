@@ -13,6 +13,7 @@ mod freeze;
 mod identity;
 mod janitor;
 pub mod layout;
+mod limits;
 mod plays;
 mod quarantine;
 mod record;
@@ -36,6 +37,7 @@ pub use freeze::{Freeze, FreezeError};
 pub use identity::Identity;
 pub use janitor::{Cleaned, FENCE_KEEP, FREEZE_KEEP, PROMOTED_KEEP, Promoted};
 pub use layout::MediaRoot;
+pub use limits::{LimitsNote, Way};
 pub use plays::{Play, PlayJournal};
 pub use record::{
     Commit, Compared, Comparison, FINDINGS_MAX, Fact, Known, Piece, Placed, Read, Reading, Record,

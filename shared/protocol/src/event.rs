@@ -47,6 +47,18 @@ pub struct Heartbeat {
     /// How many songs it converts at a time, of those that wait in bulk.
     #[serde(default)]
     pub lofi_slots: u16,
+    /// Which limits it keeps to; none while it was told of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<LimitsKept>,
+}
+
+/// Which limits a worker keeps to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitsKept {
+    /// As they were announced.
+    pub revision: u64,
+    /// Among how many workers it shares the rate.
+    pub workers: u32,
 }
 
 /// Plays of one song on one day.

@@ -15,7 +15,7 @@ pub mod visitor;
 pub mod work;
 
 pub use check::{CheckName, CheckResult, CheckState};
-pub use event::{Catalogue, CatalogueSong, Event, EventBody, Heartbeat, PlayCount};
+pub use event::{Catalogue, CatalogueSong, Event, EventBody, Heartbeat, LimitsKept, PlayCount};
 pub use manifest::{Entry, EntryKind, Manifest, Segment, Slice, Stamp};
 pub use report::{MoveReport, SignedReport};
 pub use server_key::ServerKey;

@@ -3,7 +3,9 @@
 use crate::TreePath;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tourbus_domain::{Accepted, ArtistId, Epoch, JobId, SegmentRef, Slug, StepKey, StepRef};
+use tourbus_domain::{
+    Accepted, ArtistId, Epoch, JobId, SegmentRef, ServerLimits, Slug, StepKey, StepRef,
+};
 use uuid::Uuid;
 
 /// An order to one server. It counts only inside a [`crate::SignedWork`].
@@ -145,6 +147,15 @@ pub enum Order {
         /// Which: an old order lifts no new quarantine.
         quarantine: Uuid,
     },
+    /// Keep to these limits from now on. Job and step of the message mean nothing.
+    LimitsV1 {
+        /// Counts up: an older one changes nothing.
+        revision: u64,
+        /// Among how many workers of the server its rate is shared.
+        workers: u32,
+        /// The limits.
+        limits: ServerLimits,
+    },
     /// Obey these of the master's keys from now on, and no others. Job and step of the message
     /// mean nothing.
     TrustV1 {
@@ -169,7 +180,10 @@ impl Order {
             | Self::ProvisionV1 { artist, .. }
             | Self::LofiV1 { artist, .. }
             | Self::VerifyV1 { artist, .. } => Some(artist),
-            Self::VoidV1 | Self::ReleaseV1 { .. } | Self::TrustV1 { .. } => None,
+            Self::VoidV1
+            | Self::ReleaseV1 { .. }
+            | Self::LimitsV1 { .. }
+            | Self::TrustV1 { .. } => None,
         }
     }
 }

@@ -130,18 +130,22 @@ async fn touch_workers(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO workers (server_id, name, version, pid, running, quarantine, trusts, \
-             lofi_slots, last_seen_at) \
+             lofi_slots, limits_revision, limits_workers, last_seen_at) \
          SELECT s.id, u.name, u.version, u.pid, u.running, u.quarantine, \
-             ARRAY(SELECT jsonb_array_elements_text(u.trusts)), u.lofi_slots, clock_timestamp() \
+             ARRAY(SELECT jsonb_array_elements_text(u.trusts)), u.lofi_slots, \
+             u.limits_revision, u.limits_workers, clock_timestamp() \
          FROM UNNEST($1::text[], $2::text[], $3::text[], $4::int[], $5::int[], $6::jsonb[], \
-                 $7::jsonb[], $8::int[]) \
-             AS u(slug, name, version, pid, running, quarantine, trusts, lofi_slots) \
+                 $7::jsonb[], $8::int[], $9::bigint[], $10::int[]) \
+             AS u(slug, name, version, pid, running, quarantine, trusts, lofi_slots, limits_revision, \
+                 limits_workers) \
              JOIN servers s ON s.slug = u.slug AND s.deleted_at IS NULL \
          ORDER BY s.id, u.name \
          ON CONFLICT (server_id, name) DO UPDATE SET version = EXCLUDED.version, \
              pid = EXCLUDED.pid, running = EXCLUDED.running, \
              quarantine = EXCLUDED.quarantine, trusts = EXCLUDED.trusts, \
              lofi_slots = EXCLUDED.lofi_slots, \
+             limits_revision = EXCLUDED.limits_revision, \
+             limits_workers = EXCLUDED.limits_workers, \
              last_seen_at = EXCLUDED.last_seen_at",
     )
     .bind(column(beats, |b| b.server.as_str()))
@@ -152,6 +156,8 @@ async fn touch_workers(
     .bind(column(beats, |b| b.beat.quarantine.as_ref().map(Json)))
     .bind(column(beats, |b| Json(&b.beat.trusts)))
     .bind(column(beats, |b| i32::from(b.beat.lofi_slots)))
+    .bind(column(beats, |b| b.beat.limits.map(|l| l.revision as i64)))
+    .bind(column(beats, |b| b.beat.limits.map(|l| l.workers as i32)))
     .execute(conn)
     .await?;
     Ok(())

@@ -32,6 +32,7 @@ mod quarantine;
 mod queues;
 mod reports;
 mod rescue;
+mod server_limits;
 mod servers;
 mod sessions;
 mod steps;
@@ -77,6 +78,7 @@ pub use plays::{PlaysApplied, PlaysFrom};
 pub use queues::{OldestWaiting, QueueFacts, WorkerRow};
 pub use reports::ReportFacts;
 pub use rescue::Suspect;
+pub use server_limits::OwedLimits;
 pub use servers::{
     DrainAnswer, DrainBatch, DrainPlan, DrainRequest, DrainStopped, NewServer, ServerChange,
     ServerCreation, ServerError, ServerRow, ServerTies,

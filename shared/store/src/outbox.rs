@@ -160,7 +160,7 @@ impl Store {
         let mut tx = self.pool().begin().await?;
         let rows: Vec<DueRow> = sqlx::query_as(
             "SELECT o.id, o.server_slug, o.lane, o.job_id, o.kind, o.seq, o.epoch, o.floor, \
-                 o.work_order, o.work_order->>'order' IN ('void_v1', 'release_v1', 'trust_v1') OR EXISTS ( \
+                 o.work_order, o.work_order->>'order' IN ('void_v1', 'release_v1', 'limits_v1', 'trust_v1') OR EXISTS ( \
                      SELECT FROM steps s WHERE s.job_id = o.job_id AND s.kind = o.kind \
                          AND s.seq = o.seq AND s.epoch = o.epoch AND s.state = 'sent') AS live \
              FROM outbox o WHERE o.run_after <= now() \

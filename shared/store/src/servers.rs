@@ -13,7 +13,7 @@ use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
 use std::net::IpAddr;
-use tourbus_domain::{Quarantine, Refusal, ServerId, Slug};
+use tourbus_domain::{Quarantine, Refusal, ServerId, ServerLimits, Slug};
 use uuid::Uuid;
 
 /// A server to be made known.
@@ -87,6 +87,11 @@ pub struct ServerRow {
     /// Why it takes no work, as its workers told within the last minute.
     #[sqlx(json(nullable))]
     pub quarantine: Option<Quarantine>,
+    /// What its moves may take of it.
+    #[sqlx(json)]
+    pub limits: ServerLimits,
+    /// Whether a live worker does not keep to these yet.
+    pub limits_pending: bool,
 }
 
 const SERVERS: &str = "SELECT s.id, s.slug, s.name, host(s.ip) AS ip, s.url, s.is_master, s.active,
@@ -99,7 +104,10 @@ const SERVERS: &str = "SELECT s.id, s.slug, s.name, host(s.ip) AS ip, s.url, s.i
             WHERE j.target_server_id = s.id AND j.kind = 'move'
             AND j.state NOT IN ('succeeded', 'failed', 'cancelled', 'stuck')) AS arriving_bytes,
         (SELECT w.quarantine FROM workers w WHERE w.server_id = s.id AND w.quarantine IS NOT NULL
-            AND w.last_seen_at > now() - interval '1 minute' ORDER BY w.name LIMIT 1) AS quarantine
+            AND w.last_seen_at > now() - interval '1 minute' ORDER BY w.name LIMIT 1) AS quarantine, s.limits,
+        s.limits_revision > 0 AND EXISTS (SELECT FROM workers w WHERE w.server_id = s.id
+            AND w.limits_revision IS DISTINCT FROM s.limits_revision
+            AND w.last_seen_at > now() - interval '1 minute') AS limits_pending
     FROM servers s WHERE ($1::uuid IS NULL OR s.id = $1) AND ($2 OR s.deleted_at IS NULL)
     ORDER BY s.deleted_at IS NOT NULL, s.is_master DESC, s.name, s.id";
 
@@ -193,6 +201,8 @@ struct ServerLock {
     is_default: bool,
     draining: bool,
     artists: i64,
+    #[sqlx(json)]
+    limits: ServerLimits,
 }
 
 /// Changes of servers go one after the other: they are rare, and each looks at the others.
@@ -210,7 +220,7 @@ async fn lock_rows(
 ) -> Result<Option<ServerLock>, StoreError> {
     let rows: Vec<ServerLock> = sqlx::query_as(
         "SELECT id, slug, name, host(ip) AS ip, url, is_master, active, is_default, draining,
-                artists
+                artists, limits
          FROM servers WHERE deleted_at IS NULL AND (id = $1 OR is_default)
          ORDER BY id FOR NO KEY UPDATE",
     )

@@ -1,6 +1,7 @@
 //! Servers and artists.
 
 use super::{Access, Extent, Listing, Plain};
+use crate::numbers;
 use clap::{Args as ClapArgs, Subcommand, builder::PossibleValuesParser};
 
 /// `tourbus servers`.
@@ -22,6 +23,8 @@ pub enum ServersAction {
     Drain(Drain),
     /// Stop draining: the server takes artists again, and who has not left yet stays
     Undrain(OneServer),
+    /// What a server's moves may take of it: show it, or change what is named; counts within seconds
+    Limits(Limits),
     /// Run a server's checks again, and wait for what they find; status 1 unless all are green
     Check(OneServer),
 }
@@ -37,6 +40,48 @@ pub struct OneServer {
     /// The server, by its slug (or id)
     #[arg(value_name = "SLUG")]
     pub server: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Limits {
+    #[command(flatten)]
+    pub server: OneServer,
+    /// Moves out of it at once; `none` for no limit
+    #[arg(long, value_name = "N", value_parser = moves)]
+    pub moves_out: Option<Limit>,
+    /// Moves into it at once; `none` for no limit
+    #[arg(long, value_name = "N", value_parser = moves)]
+    pub moves_in: Option<Limit>,
+    /// What its workers may send and fetch in a second, such as 20MB; `none` for no limit
+    #[arg(long, value_name = "BYTES", value_parser = size)]
+    pub rate: Option<Limit>,
+    /// Hours (UTC) with a rate of their own, such as "08:00-18:00 5MB" or
+    /// "mon,tue 22:00-06:00 none"; all of them, in the place of what was
+    #[arg(long = "window", value_name = "WINDOW", num_args = 1.., conflicts_with = "no_windows")]
+    pub windows: Vec<String>,
+    /// The rate is the same at all hours
+    #[arg(long)]
+    pub no_windows: bool,
+    /// Disk that moves leave free, such as 50GB; `none` for the cluster's default
+    #[arg(long, value_name = "BYTES", value_parser = size)]
+    pub reserve: Option<Limit>,
+}
+
+/// A limit, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit(pub Option<u64>);
+
+fn moves(text: &str) -> Result<Limit, String> {
+    if text == "none" {
+        return Ok(Limit(None));
+    }
+    let number = text.parse().map_err(|_| "a number such as 2, or `none`".to_owned())?;
+    Ok(Limit(Some(number)))
+}
+
+/// A size, or `none`.
+pub fn size(text: &str) -> Result<Limit, String> {
+    if text == "none" { Ok(Limit(None)) } else { numbers::parse_bytes(text).map(Some).map(Limit) }
 }
 
 #[derive(Debug, ClapArgs)]

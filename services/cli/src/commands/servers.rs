@@ -1,5 +1,7 @@
 //! `tourbus servers`.
 
+mod limits;
+
 use super::{queued, refusals};
 use crate::{
     Ended,
@@ -50,6 +52,7 @@ pub async fn run(screen: &Screen, action: ServersAction) -> Result<Ended, CliErr
                 ))
             })?;
         }
+        ServersAction::Limits(asked) => limits::run(screen, asked).await?,
         ServersAction::Check(one) => return check(screen, &one).await,
     }
     Ok(Ended::Well)

@@ -4,5 +4,6 @@ pub mod card;
 pub mod delete;
 pub mod drain;
 pub mod form;
+mod limits;
 pub mod menu;
 pub mod overview;

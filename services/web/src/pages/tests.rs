@@ -54,6 +54,10 @@ pub(super) fn server(n: u128, name: &str, state: ServerState) -> ServerView {
         bytes: 5_400_000_000,
         free_bytes: Some(90_000_000_000),
         total_bytes: Some(200_000_000_000),
+        limits: crate::servers::limits::LimitsBody::default(),
+        limits_pending: false,
+        rate_bytes_s: None,
+        rate_until: None,
         arriving_bytes: 0,
     }
 }

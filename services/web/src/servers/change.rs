@@ -1,6 +1,6 @@
 //! Creating and changing.
 
-use super::{refused, site};
+use super::{limits::LimitsBody, refused, site};
 use crate::{
     app::App,
     auth::{Actor, Right},
@@ -52,6 +52,8 @@ pub struct ServerPatch {
     /// Whether new artists go there. `false` is refused for the server that is the default: make
     /// another one the default.
     pub is_default: Option<bool>,
+    /// What its moves may take of it: all of it, in the place of what was.
+    pub limits: Option<LimitsBody>,
 }
 
 /// A fault as a problem document.
@@ -123,13 +125,16 @@ pub async fn modify_or_all(
     let name = new(&patch.name, &row.name).map(|t| server_name(&t)).transpose();
     let ip = new(&patch.ip, &row.ip).map(|t| server_ip(&t)).transpose();
     let url = new(&patch.url, &row.url).map(|t| server_url(&t, &site, row.is_master)).transpose();
-    let change = match (name, ip, url) {
-        (Ok(name), Ok(ip), Ok(url)) => {
-            ServerChange { name, ip, url, active: patch.active, is_default: patch.is_default }
+    let limits = patch.limits.as_ref().map(LimitsBody::checked).transpose();
+    let (active, is_default) = (patch.active, patch.is_default);
+    let change = match (name, ip, url, limits) {
+        (Ok(name), Ok(ip), Ok(url), Ok(limits)) => {
+            ServerChange { name, ip, url, active, is_default, limits }
         }
-        (name, ip, url) => {
+        (name, ip, url, limits) => {
             let faults = [name.err(), ip.err(), url.err()];
-            return Err(faults.iter().flatten().map(|f| problem(f, &site)).collect());
+            let faults = faults.iter().flatten().map(|f| problem(f, &site));
+            return Err(faults.chain(limits.err()).collect());
         }
     };
     let changed = app.store.modify_server(&actor.by(), id, &change).await;

@@ -129,6 +129,7 @@ async fn put<S: tourbus_staging::Staging>(
     if !buffer.is_empty() {
         ctx.entered.check()?;
         let bytes = buffer.len() as u64;
+        ctx.pace(bytes).await?;
         ctx.staging.put(&names::chunk(ctx.step.job_id, id), buffer.freeze()).await?;
         metrics::counter!("tourbus_worker_staged_bytes_total").increment(bytes);
     }

@@ -176,10 +176,11 @@ async fn take<S: Staging>(
     let key = names::chunk(ctx.step.job_id, id);
     let bytes = targets.iter().map(|t| t.slice.chunk_offset + t.slice.len).max().unwrap_or(0);
     let room = ctx.buffers.room(bytes).await?;
+    ctx.pace(bytes).await?;
     ctx.check()?;
     let body = ctx.staging.get(&key, CHUNK_BYTES_MAX).await?;
     hold::point("import.fetched").await;
-    let (place, reserve) = (ctx.root.clone(), ctx.limits.disk_reserve_bytes);
+    let (place, reserve) = (ctx.root.clone(), ctx.limiter.reserve_bytes());
     ctx.blocking(move || {
         keep_reserve(&place, bytes, reserve)?;
         write(&incoming, &key, &body, &targets)?;

@@ -163,7 +163,7 @@ impl Task {
 
     async fn begin<S: Staging>(&self, ctx: &Context<S>) -> Result<Prepared, Stop> {
         let (task, root, issued_at) = (self.clone(), ctx.root.clone(), ctx.issued_at);
-        let reserve = ctx.limits.disk_reserve_bytes;
+        let reserve = ctx.limiter.reserve_bytes();
         ctx.blocking(move || task.prepare(&root, issued_at, reserve)).await
     }
 

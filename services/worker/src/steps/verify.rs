@@ -228,12 +228,13 @@ impl<S: Staging> Verifying<'_, S> {
         tracing::warn!(job = %self.ctx.step.job_id, %path, offset = slice.offset, "promote.mending");
         metrics::counter!("tourbus_worker_mended_slices_total").increment(1);
         let room = self.ctx.buffers.room(slice.len).await?;
+        self.ctx.pace(slice.len).await?;
         let bytes = self.ctx.staging.get_range(&key, slice.chunk_offset, slice.len).await?;
         if Digest::of(&bytes) != slice.blake3 {
             return Err(fetch::corrupt(&key).at(path.to_string()).into());
         }
         let (incoming, place) = (Arc::clone(&self.incoming), self.ctx.root.clone());
-        let reserve = self.ctx.limits.disk_reserve_bytes;
+        let reserve = self.ctx.limiter.reserve_bytes();
         self.ctx
             .blocking(move || {
                 super::import::keep_reserve(&place, slice.len, reserve)?;

@@ -32,7 +32,15 @@ impl Job {
             Input::Yielded(step) => Ok(self.yielded(step, Duration::ZERO, ctx, effects)),
             Input::Snoozed { step, after_s } => {
                 let after = Duration::from_secs((*after_s).min(SNOOZE_MAX_S).into());
-                Ok(self.yielded(step, after, ctx, effects))
+                if !(moves && self.state == JobState::Queued) {
+                    return Ok(self.yielded(step, after, ctx, effects));
+                }
+                // It waits for a place, and has not begun.
+                let live = self.live(step).is_some();
+                if live {
+                    self.send(step.key, after, ctx, effects);
+                }
+                Ok(live)
             }
             Input::Follow(home) => Ok(self.follow(*home, ctx, effects)),
             Input::Failed { step, error } if moves => {

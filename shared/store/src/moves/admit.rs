@@ -37,6 +37,8 @@ pub(crate) struct ServerLook {
     joined: bool,
     pub(crate) online: bool,
     quarantined: bool,
+    /// Its own disk reserve, in bytes; none for the cluster's.
+    disk_reserve_bytes: Option<i64>,
 }
 
 impl ServerLook {
@@ -141,7 +143,8 @@ pub(crate) async fn look_at_servers(
              COALESCE(last_seen_at > now() - $1 * interval '1 s', false) AS online, \
              EXISTS (SELECT FROM workers w WHERE w.server_id = servers.id \
                  AND w.quarantine IS NOT NULL \
-                 AND w.last_seen_at > now() - interval '1 minute') AS quarantined \
+                 AND w.last_seen_at > now() - interval '1 minute') AS quarantined, \
+             (limits->>'disk_reserve_bytes')::bigint AS disk_reserve_bytes \
          FROM servers WHERE deleted_at IS NULL",
     )
     .bind(f64::from(offline_after_s))
@@ -150,7 +153,7 @@ pub(crate) async fn look_at_servers(
     Ok(rows.into_iter().map(|s| (s.id, s)).collect())
 }
 
-/// Free disk, less the reserve, less what open moves still have to bring.
+/// Free disk, less its own reserve or else this one, less what open moves still have to bring.
 pub(crate) async fn room_of(
     conn: &mut PgConnection,
     target: &ServerLook,
@@ -164,6 +167,7 @@ pub(crate) async fn room_of(
     .bind(target.id)
     .fetch_one(conn)
     .await?;
+    let reserve = target.disk_reserve_bytes.map_or(reserve, i64::unsigned_abs);
     let free = target.free_bytes.unwrap_or(0) as u64;
     let room_bytes = free.saturating_sub(reserve).saturating_sub(coming as u64);
     Ok(TargetRoom { server_id: ServerId(target.id), room_bytes })

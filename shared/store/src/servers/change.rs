@@ -7,7 +7,7 @@ use crate::{
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 use std::net::IpAddr;
-use tourbus_domain::{ServerId, Slug};
+use tourbus_domain::{ServerId, ServerLimits, Slug};
 use uuid::Uuid;
 
 /// Slugs that are tried for one name.
@@ -41,6 +41,8 @@ pub struct ServerChange {
     pub active: Option<bool>,
     /// Whether new artists go there; `false` is refused for the server that is the default.
     pub is_default: Option<bool>,
+    /// What its moves may take of it, all of it; checked.
+    pub limits: Option<ServerLimits>,
 }
 
 type Changed<T> = Result<Result<T, ServerError>, StoreError>;
@@ -105,7 +107,8 @@ impl Store {
         sqlx::query(
             "UPDATE servers SET name = coalesce($2, name), ip = coalesce($3::inet, ip),
                  url = coalesce($4, url), active = coalesce($5, active),
-                 is_default = coalesce($6, is_default) WHERE id = $1",
+                 is_default = coalesce($6, is_default), limits = coalesce($7, limits),
+                 limits_revision = limits_revision + $8 WHERE id = $1",
         )
         .bind(id.0)
         .bind(change.name.as_deref())
@@ -113,6 +116,8 @@ impl Store {
         .bind(change.url.as_deref())
         .bind(change.active)
         .bind(change.is_default)
+        .bind(change.limits.as_ref().map(sqlx::types::Json))
+        .bind(i64::from(change.limits.as_ref().is_some_and(|l| *l != before.limits)))
         .execute(&mut *tx)
         .await?;
         if moves_house(&before, change) {
@@ -233,6 +238,7 @@ fn difference(before: &ServerLock, change: &ServerChange) -> Value {
         ("url", json!(before.url), json!(change.url)),
         ("active", json!(before.active), json!(change.active)),
         ("is_default", json!(before.is_default), json!(change.is_default)),
+        ("limits", json!(before.limits), json!(change.limits)),
     ];
     let changed = fields.into_iter().filter(|(_, was, is)| !is.is_null() && was != is);
     let mut detail: Map<String, Value> = changed

@@ -21,6 +21,7 @@ use tourbus_worker::{
     buffers::Buffers,
     context::{Context, Emit, Outcome, Stop},
     convert::Converter,
+    limiter::Limiter,
     steps,
 };
 
@@ -207,6 +208,7 @@ impl Rig {
             }
         };
         let context = Context {
+            limiter: Limiter::new(root.clone(), self.limits.disk_reserve_bytes),
             root,
             staging: self.staging.clone(),
             buffers: Buffers::new(self.limits.chunk_buffers, self.limits.chunk_bytes),

@@ -2,7 +2,7 @@
 
 use super::fixture::{Db, SLUGS};
 use serde_json::json;
-use tourbus_domain::{ArtistId, Refusal, ServerId, Site, server_slugs};
+use tourbus_domain::{ArtistId, Refusal, ServerId, ServerLimits, Site, server_slugs};
 use tourbus_store::{
     AuditQuery, By, DeedResult, InputError, NewArtist, ServerChange, ServerCreation, ServerError,
     StoreError,
@@ -261,5 +261,43 @@ async fn what_was_refused_is_nowhere() {
     assert_eq!(db.sql("SELECT * FROM servers ORDER BY id").await.unwrap(), before);
     let query = AuditQuery { result: Some(DeedResult::Done), limit: 10, ..Default::default() };
     assert_eq!(db.store.audit(&query).await.unwrap().len(), 0);
+    db.finish().await;
+}
+
+#[tokio::test]
+async fn limits_are_owed_until_the_workers_keep_to_them_and_the_reserve_is_the_servers_own() {
+    let db = Db::start("servers_limits").await;
+    let id = db.servers[1];
+    assert_eq!(db.store.owed_limits().await.unwrap(), []);
+    let limits = ServerLimits {
+        moves_out_max: Some(2),
+        disk_reserve_bytes: Some(1 << 30),
+        ..ServerLimits::default()
+    };
+    let change = ServerChange { limits: Some(limits.clone()), ..ServerChange::default() };
+    db.change(id, &change).await.unwrap();
+    db.change(id, &change).await.unwrap();
+    let owed = db.store.owed_limits().await.unwrap();
+    assert_eq!(owed.len(), 1);
+    assert_eq!((owed[0].revision, owed[0].workers, &owed[0].limits), (1, 1, &limits));
+    db.store.announce_limits(&owed).await.unwrap();
+    let lease = db.store.take_due_orders(10).await.unwrap();
+    assert_eq!(lease.orders().len(), 1, "no job's order, and not void");
+    drop(lease);
+    let row = db.store.server(id).await.unwrap().unwrap();
+    assert!(row.limits == limits && row.limits_pending);
+
+    // All of its free disk is reserved; another server's is not.
+    let artists = db.artists(0, 2, 1 << 20).await;
+    let full = db.store.enqueue_moves(&db.request(&artists[..1], 1)).await.unwrap();
+    assert_eq!(full.refused, [(artists[0], Refusal::NotEnoughSpace)]);
+    let other = db.store.enqueue_moves(&db.request(&artists[1..], 2)).await.unwrap();
+    assert_eq!(other.accepted, 1);
+
+    let none = ServerChange { limits: Some(ServerLimits::default()), ..ServerChange::default() };
+    db.change(id, &none).await.unwrap();
+    assert_eq!(db.store.owed_limits().await.unwrap()[0].revision, 2);
+    let room = db.store.enqueue_moves(&db.request(&artists[..1], 1)).await.unwrap();
+    assert_eq!(room.accepted, 1);
     db.finish().await;
 }

@@ -230,3 +230,31 @@ async fn a_server_is_drained_and_deleted_on_the_pages() {
     }
     web.finish().await;
 }
+
+#[tokio::test]
+async fn limits_are_set_whole_and_what_is_wrong_with_them_is_said() {
+    let web = Web::start("web_limits").await;
+    let at = web.at(1);
+    let window = |from: &str, to: &str| json!({ "from": from, "to": to, "bytes_s": 1_000_000 });
+    let rate = |windows: Value| json!({ "bandwidth": { "default_bytes_s": 2_000_000, "windows": windows } });
+    let always = rate(json!([window("00:00", "24:00")]));
+    let (status, server) = web.ask("PATCH", &at, &json!({ "limits": always })).await;
+    assert_eq!((status, &server["rate_bytes_s"]), (200, &json!(1_000_000)), "{server}");
+    assert_eq!((&server["rate_until"], &server["limits_pending"]), (&json!("24:00"), &json!(true)));
+    for (limits, said) in [
+        (rate(json!([window("22:00", "06:00"), window("05:00", "07:00")])), "overlap"),
+        (rate(json!([window("8", "06:00")])), "no time of day"),
+        (json!({ "moves_out_max": 0 }), "moves at once"),
+        (json!({ "bandwidth": { "default_bytes_s": 7 } }), "no rate"),
+    ] {
+        let (status, problem) = web.ask("PATCH", &at, &json!({ "limits": limits })).await;
+        assert_eq!((status, &problem["code"]), (422, &json!("bad_limits")), "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(said), "{problem}");
+    }
+    let (status, server) = web.ask("PATCH", &at, &json!({ "limits": {} })).await;
+    assert_eq!((status, &server["rate_bytes_s"]), (200, &Value::Null));
+    let (_, log) = web.api("/audit?action=server.modify&result=done").await;
+    let detail = &log["items"][0]["detail"]["limits"];
+    assert_eq!(detail["was"]["bandwidth"]["default_bytes_s"], 2_000_000, "{log}");
+    web.finish().await;
+}

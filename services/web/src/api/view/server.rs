@@ -1,5 +1,6 @@
 //! Servers as scripts see them.
 
+use crate::servers::limits::LimitsBody;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tourbus_domain::Quarantine;
@@ -150,11 +151,20 @@ pub struct ServerView {
     pub total_bytes: Option<i64>,
     /// Bytes that running moves still have to write there.
     pub arriving_bytes: i64,
+    /// What its moves may take of it.
+    pub limits: LimitsBody,
+    /// Whether a worker does not keep to these limits yet: it is a matter of seconds.
+    pub limits_pending: bool,
+    /// What its workers may stage and fetch at this moment, in bytes per second; null for no limit.
+    pub rate_bytes_s: Option<u64>,
+    /// When that ends, in UTC, such as `18:00`; null outside all windows.
+    pub rate_until: Option<String>,
 }
 
 impl ServerView {
     /// Shows a row.
     pub fn new(row: ServerRow, offline_after_s: u32) -> Self {
+        let rate = row.limits.bandwidth.rate_at(Utc::now());
         Self {
             id: row.id,
             slug: row.slug,
@@ -179,6 +189,10 @@ impl ServerView {
             free_bytes: row.free_bytes,
             total_bytes: row.total_bytes,
             arriving_bytes: row.arriving_bytes,
+            limits: LimitsBody::from(&row.limits),
+            limits_pending: row.limits_pending,
+            rate_bytes_s: rate.bytes_s,
+            rate_until: rate.until.map(|t| t.to_string()),
         }
     }
 }

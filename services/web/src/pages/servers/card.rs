@@ -28,6 +28,8 @@ pub struct ServerCard {
     pub seen: Option<When>,
     pub quarantined: Option<When>,
     pub advice: &'static str,
+    /// What its moves are limited to at this moment; empty for nothing.
+    pub limits: String,
     /// None when the server has no lanes, or they are not known.
     pub lanes: Vec<LaneDepth>,
 }
@@ -50,6 +52,7 @@ impl ServerCard {
             seen: server.last_seen_at.map(show::when),
             quarantined: server.quarantine.as_ref().map(|q| show::when(q.since)),
             advice: advice(&server),
+            limits: limits(&server),
             lanes: lanes(&server, depths),
             server,
         }
@@ -72,6 +75,30 @@ fn advice(server: &ServerView) -> &'static str {
         "late" => "The last heartbeat is overdue; it may only be busy.",
         _ => "",
     }
+}
+
+fn limits(server: &ServerView) -> String {
+    let mut said = Vec::new();
+    if let Some(n) = server.limits.moves_out_max {
+        said.push(format!("at most {n} out at once"));
+    }
+    if let Some(n) = server.limits.moves_in_max {
+        said.push(format!("at most {n} in at once"));
+    }
+    let until = server.rate_until.as_ref().map_or_else(String::new, |t| format!(" until {t} UTC"));
+    match server.rate_bytes_s {
+        Some(rate) => {
+            let rate = show::bytes(i64::try_from(rate).unwrap_or(i64::MAX));
+            said.push(format!("limited to {rate}/s{until}"));
+        }
+        None if !until.is_empty() => said.push(format!("at any speed{until}")),
+        None => {}
+    }
+    if let Some(bytes) = server.limits.disk_reserve_bytes {
+        let bytes = show::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
+        said.push(format!("{bytes} of the disk stay free"));
+    }
+    said.join(", ")
 }
 
 fn lanes(server: &ServerView, depths: &[QueueDepth]) -> Vec<LaneDepth> {

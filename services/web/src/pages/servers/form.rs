@@ -1,6 +1,6 @@
 //! Create Server and Modify Server: one form, with what is wrong beside each field.
 
-use super::{menu::Menu, overview::live};
+use super::{limits::TypedLimits, menu::Menu, overview::live};
 use crate::{
     api::{servers as servers_api, view::ServerView},
     app::App,
@@ -30,6 +30,8 @@ pub struct Typed {
     pub url: String,
     pub active: bool,
     pub is_default: bool,
+    /// None when the form has no such part.
+    pub limits: Option<TypedLimits>,
 }
 
 impl Typed {
@@ -40,23 +42,25 @@ impl Typed {
             url: fields.text("url").to_owned(),
             active: fields.text("active") == "1",
             is_default: fields.text("is_default") == "1",
+            limits: TypedLimits::of(fields),
         }
     }
 
     fn body(self) -> ServerBody {
-        let Self { name, ip, url, active, is_default } = self;
+        let Self { name, ip, url, active, is_default, .. } = self;
         ServerBody { name, ip, url, active, is_default }
     }
 
-    fn patch(self) -> ServerPatch {
-        let Self { name, ip, url, active, is_default } = self;
-        ServerPatch {
+    fn patch(self) -> Result<ServerPatch, Problem> {
+        let Self { name, ip, url, active, is_default, limits } = self;
+        Ok(ServerPatch {
             name: Some(name),
             ip: Some(ip),
             url: Some(url),
             active: Some(active),
             is_default: Some(is_default),
-        }
+            limits: limits.map(|l| l.body()).transpose()?,
+        })
     }
 }
 
@@ -68,6 +72,7 @@ impl From<&ServerView> for Typed {
             url: server.url.clone(),
             active: server.active,
             is_default: server.is_default,
+            limits: Some(TypedLimits::from(&server.limits)),
         }
     }
 }
@@ -211,7 +216,10 @@ pub async fn modify(
     fields: Fields,
 ) -> Result<Response, Problem> {
     let typed = Typed::of(&fields);
-    let changed = change::modify_or_all(&app, &actor, id, &typed.clone().patch()).await;
+    let changed = match typed.clone().patch() {
+        Ok(patch) => change::modify_or_all(&app, &actor, id, &patch).await,
+        Err(problem) => Err(vec![problem]),
+    };
     let problems = match changed {
         Ok(()) => Vec::new(),
         Err(problems) => mendable(problems)?,
