@@ -183,7 +183,7 @@ fn applying(trace: TraceParent, delivery: &Delivery, told: &Told) -> Option<Span
     }
     tracing::debug!(trace_id = trace.trace_id(), job = %told.job_id, event = name, "events.told");
     let span = Span::begin(trace, SpanKind::Consumer, format!("apply {name}"));
-    Some(span.with("job", told.job_id))
+    Some(span.with("job", &told.job_id))
 }
 
 fn note_plays(applied: PlaysApplied) {

@@ -189,9 +189,9 @@ struct Signed {
 fn sending(trace: TraceParent, order: &DueOrder) -> Span {
     Span::begin(trace, SpanKind::Producer, format!("send {}", order.key.kind))
         .with("server", &order.server)
-        .with("lane", order.lane)
-        .with("job", order.job_id)
-        .with("epoch", order.epoch)
+        .with("lane", &order.lane)
+        .with("job", &order.job_id)
+        .with("epoch", &order.epoch)
 }
 
 /// What becomes of the rows of a round. Those in neither list stay as they are.

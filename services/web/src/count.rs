@@ -47,7 +47,7 @@ async fn traced(request: Request, next: Next, method: &str, route: &str) -> Resp
     let logged = tracing::info_span!("request", trace_id = %context.trace_id());
     let response = trace::within(context, next.run(request)).instrument(logged).await;
     let status = response.status();
-    span = span.with("http.response.status_code", status.as_u16());
+    span = span.with("http.response.status_code", &status.as_u16());
     span.error = status.is_server_error().then(|| status.to_string());
     span.end();
     response

@@ -100,7 +100,7 @@ impl<S: Staging> Desk<S> {
         metrics::histogram!("tourbus_worker_step_seconds", "kind" => step.key.kind.as_str())
             .record(begun.elapsed());
         if let Some(mut span) = span {
-            span = span.with("outcome", ending(&outcome));
+            span = span.with("outcome", &ending(&outcome));
             span.error = match &outcome {
                 Err(Stop::Failed(error)) => Some(error.to_string()),
                 _ => None,
@@ -368,10 +368,10 @@ const fn ending(outcome: &Outcome) -> &'static str {
 fn doing(trace: TraceParent, work: &Work, lane: Lane) -> Span {
     Span::begin(trace, SpanKind::Consumer, format!("do {}", work.key.kind))
         .with("server", &work.server)
-        .with("lane", lane)
-        .with("job", work.job_id)
-        .with("seq", work.key.seq)
-        .with("epoch", work.epoch)
+        .with("lane", &lane)
+        .with("job", &work.job_id)
+        .with("seq", &work.key.seq)
+        .with("epoch", &work.epoch)
 }
 
 /// Logs and counts how a try ended.

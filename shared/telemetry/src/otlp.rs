@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_request_is_as_the_protocol_says() {
         let parent = TraceParent::begin();
-        let mut one = Span::begin(parent, SpanKind::Consumer, "export").with("outcome", "failed");
+        let mut one = Span::begin(parent, SpanKind::Consumer, "export").with("outcome", &"failed");
         one.error = Some("disk".to_owned());
         let value = request("worker", std::slice::from_ref(&one));
         let spans = &value["resourceSpans"][0];

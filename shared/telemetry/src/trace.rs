@@ -76,7 +76,7 @@ impl Span {
 
     /// Says more about it.
     #[must_use]
-    pub fn with(mut self, key: &'static str, value: impl ToString) -> Self {
+    pub fn with(mut self, key: &'static str, value: &impl ToString) -> Self {
         self.attributes.push((key, value.to_string()));
         self
     }

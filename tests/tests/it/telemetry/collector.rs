@@ -65,7 +65,12 @@ async fn take(State(received): State<Received>, Json(request): Json<Value>) -> J
     for resource in request["resourceSpans"].as_array().unwrap() {
         let attributes = resource["resource"]["attributes"].as_array().unwrap();
         let service = attributes.iter().find(|a| a["key"] == "service.name").unwrap();
-        for span in resource["scopeSpans"].as_array().unwrap().iter().flat_map(|s| s["spans"].as_array().unwrap()) {
+        for span in resource["scopeSpans"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|s| s["spans"].as_array().unwrap())
+        {
             let at = |key: &str| span[key].as_str().unwrap().parse().unwrap();
             received.lock().unwrap().push(Seen {
                 service: service["value"]["stringValue"].as_str().unwrap().to_owned(),

@@ -69,7 +69,8 @@ impl Scraped {
         let mut types = BTreeMap::new();
         let mut helped = BTreeSet::new();
         for line in text.lines() {
-            if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|l| l.split_once(' ')) {
+            if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|l| l.split_once(' '))
+            {
                 types.insert(name.to_owned(), kind.to_owned());
             }
             if let Some((name, _)) = line.strip_prefix("# HELP ").and_then(|l| l.split_once(' ')) {
@@ -213,7 +214,10 @@ fn log_of(cluster: &Cluster, process: &str) -> Vec<Value> {
 async fn telemetry_one_move_is_one_trace_and_logs_are_json() {
     let collector = Collector::start().await;
     let settings = ["web", "coordinator", "worker", "media", "agent"].map(|role| {
-        format!("[{role}.telemetry]\nlog_format = \"json\"\notlp_endpoint = \"{}\"\n", collector.url())
+        format!(
+            "[{role}.telemetry]\nlog_format = \"json\"\notlp_endpoint = \"{}\"\n",
+            collector.url()
+        )
     });
     let cluster = Cluster::start_with("telemetry_trace", &settings.concat()).await;
     let artist = cluster.add_artist("server2", |root| tree::odd(root, 8)).await;
@@ -242,7 +246,8 @@ async fn telemetry_one_move_is_one_trace_and_logs_are_json() {
     };
     wait::until("the spans of the move", PATIENCE, missing, Vec::is_empty).await;
     let spans = collector.spans(&trace);
-    let by_id: BTreeMap<&str, &collector::Seen> = spans.iter().map(|s| (s.id.as_str(), s)).collect();
+    let by_id: BTreeMap<&str, &collector::Seen> =
+        spans.iter().map(|s| (s.id.as_str(), s)).collect();
     let roots: Vec<_> = spans.iter().filter(|s| s.parent.is_none()).map(|s| s.title()).collect();
     assert_eq!(roots, ["tourbus-web POST /api/v1/moves"]);
     for span in spans.iter().filter(|s| s.title() == "tourbus-worker do export") {

@@ -5,8 +5,23 @@ use std::collections::BTreeSet;
 
 /// What may stand before a parenthesis.
 const FUNCTIONS: [&str; 17] = [
-    "sum", "max", "min", "avg", "count", "topk", "rate", "irate", "increase", "histogram_quantile",
-    "vector", "label_values", "abs", "clamp_min", "time", "changes", "absent",
+    "sum",
+    "max",
+    "min",
+    "avg",
+    "count",
+    "topk",
+    "rate",
+    "irate",
+    "increase",
+    "histogram_quantile",
+    "vector",
+    "label_values",
+    "abs",
+    "clamp_min",
+    "time",
+    "changes",
+    "absent",
 ];
 /// What is followed by labels in parentheses.
 const GROUPINGS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
@@ -37,7 +52,9 @@ pub fn metrics(expression: &str) -> Result<BTreeSet<String>, String> {
                     labels = true;
                 } else if opens && !labels && !OPERATORS.contains(&word) {
                     if !FUNCTIONS.contains(&word) {
-                        return Err(format!("{word} is no function that this test knows: {expression}"));
+                        return Err(format!(
+                            "{word} is no function that this test knows: {expression}"
+                        ));
                     }
                     // What follows are names of labels.
                     if word == "label_values" {
@@ -80,7 +97,8 @@ fn names_are_told_from_functions_labels_and_numbers() {
     let names = |text| metrics(text).unwrap().into_iter().collect::<Vec<_>>();
     let quantile = "histogram_quantile(0.95, sum by (le, kind) (rate(a_seconds_bucket[5m])))";
     assert_eq!(names(quantile), ["a_seconds_bucket"]);
-    let two = r#"max by (server) (x{lane!~"}|by (y)", server=""}) / on (server) z > 1e3 or vector(0)"#;
+    let two =
+        r#"max by (server) (x{lane!~"}|by (y)", server=""}) / on (server) z > 1e3 or vector(0)"#;
     assert_eq!(names(two), ["x", "z"]);
     assert_eq!(names("a_total offset 5m and b unless c"), ["a_total", "b", "c"]);
     assert_eq!(names("label_values(up, instance)"), ["up"]);
