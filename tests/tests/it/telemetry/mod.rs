@@ -241,14 +241,16 @@ async fn telemetry_one_move_is_one_trace_and_logs_are_json() {
         .map(str::to_owned),
     );
     let missing = || async {
-        let seen: BTreeSet<String> = collector.spans(&trace).iter().map(|s| s.title()).collect();
+        let seen: BTreeSet<String> =
+            collector.spans(&trace).iter().map(collector::Seen::title).collect();
         wanted.difference(&seen).cloned().collect::<Vec<_>>()
     };
     wait::until("the spans of the move", PATIENCE, missing, Vec::is_empty).await;
     let spans = collector.spans(&trace);
     let by_id: BTreeMap<&str, &collector::Seen> =
         spans.iter().map(|s| (s.id.as_str(), s)).collect();
-    let roots: Vec<_> = spans.iter().filter(|s| s.parent.is_none()).map(|s| s.title()).collect();
+    let roots: Vec<_> =
+        spans.iter().filter(|s| s.parent.is_none()).map(collector::Seen::title).collect();
     assert_eq!(roots, ["tourbus-web POST /api/v1/moves"]);
     for span in spans.iter().filter(|s| s.title() == "tourbus-worker do export") {
         let parent = by_id[span.parent.as_deref().unwrap()];
