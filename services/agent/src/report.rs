@@ -21,7 +21,7 @@ use tourbus_protocol::{
     agent::{Report, ReportAnswer, Settings},
 };
 use tourbus_supervisor::files;
-use tourbus_telemetry::Health;
+use tourbus_telemetry::{Health, Process};
 
 /// The version that this agent is of.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -45,7 +45,8 @@ struct Agent {
 
 /// Reports until `shutdown`.
 pub async fn run(config: AgentConfig, shutdown: CancellationToken) -> Result<(), AgentError> {
-    let health = Health::install(&["master"]).map_err(|e| AgentError::Metrics(e.to_string()))?;
+    let health = Health::install(Process::Agent, &["master"])
+        .map_err(|e| AgentError::Metrics(e.to_string()))?;
     let address = config.health.listen;
     let listener = TcpListener::bind(address)
         .await
@@ -97,6 +98,7 @@ impl Agent {
                 mut found = finished(&mut running) => {
                     settings::overrule(&mut found, &self.refused);
                     checks_due = Instant::now() + self.pause_after(&found);
+                    count(&found);
                     self.last.clone_from(&found);
                     self.found = found;
                     running = None;
@@ -163,6 +165,7 @@ impl Agent {
 
     fn taken(&mut self, answer: ReportAnswer, clock_ahead_s: f64) -> (Facts, bool) {
         self.health.set("master", Ok(()));
+        metrics::counter!("tourbus_agent_reports_total", "outcome" => "taken").increment(1);
         match &answer.settings {
             Some(settings) => self.take(settings),
             None => self.refused.clear(),
@@ -190,6 +193,7 @@ impl Agent {
     }
 
     fn trouble(&mut self, trouble: Trouble, deleted: bool) {
+        metrics::counter!("tourbus_agent_reports_total", "outcome" => "failed").increment(1);
         // Once, not with every report.
         if self.trouble.as_ref() != Some(&trouble) {
             tracing::warn!(cause = trouble.cause, remedy = trouble.remedy, "agent.not_reported");
@@ -206,6 +210,14 @@ impl Agent {
         if let Err(error) = state.write(&self.config.state_dir) {
             tracing::warn!(%error, "agent.state_not_kept");
         }
+    }
+}
+
+/// Shows how many checks are green and red.
+fn count(found: &[CheckResult]) {
+    for (name, state) in [("green", CheckState::Green), ("red", CheckState::Red)] {
+        let n = found.iter().filter(|c| c.state == state).count();
+        metrics::gauge!("tourbus_agent_checks", "state" => name).set(n as f64);
     }
 }
 

@@ -336,6 +336,7 @@ mod tests {
             issued_at: now - Span::hours(1),
             expires_at: now + Span::seconds(expires_in_s),
             order: Order::VoidV1,
+            trace: None,
         };
         (signer.sign(&work).unwrap(), work.step_ref())
     }

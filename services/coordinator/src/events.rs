@@ -14,8 +14,10 @@ use parse::{Parsed, Refused};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tourbus_broker::{Deliveries, Delivery};
+use tourbus_domain::TraceParent;
 use tourbus_protocol::names;
 use tourbus_store::{HeartbeatFrom, InputError, Outcomes, PlaysApplied, PlaysFrom, Told, VoidTry};
+use tourbus_telemetry::trace::{Span, SpanKind};
 
 /// Events in hand at most, unacknowledged: what bounds memory while the database is away.
 const PREFETCH: u16 = 500;
@@ -36,8 +38,10 @@ impl Coordinator {
             };
             let Some(first) = first else { break };
             let batch = gather(first, &mut deliveries).await;
-            metrics::histogram!("tourbus_event_batch_size").record(batch.len() as f64);
+            metrics::histogram!("tourbus_event_batch_events").record(batch.len() as f64);
+            let begun = Instant::now();
             self.take(batch, &mut limiter).await;
+            metrics::histogram!("tourbus_event_apply_seconds").record(begun.elapsed());
         }
         deliveries.stop().await;
         Ok(())
@@ -46,6 +50,7 @@ impl Coordinator {
     /// Applies a batch and settles its deliveries. Those that are dropped here, because the
     /// process ends before the database is back, are delivered again.
     async fn take(&self, batch: Vec<Delivery>, limiter: &mut VoidLimiter) {
+        let mut spans = Vec::new();
         let (mut beats, mut told, mut places) = (Vec::new(), Vec::new(), Vec::new());
         let (mut others, mut refused) = (Vec::new(), Vec::new());
         let (mut plays, mut played, mut catalogues) = (Vec::new(), Vec::new(), Vec::new());
@@ -55,7 +60,8 @@ impl Coordinator {
                     beats.push(beat);
                     others.push(delivery);
                 }
-                Ok(Parsed::Told(one)) => {
+                Ok(Parsed::Told(one, trace)) => {
+                    spans.extend(trace.and_then(|trace| applying(trace, &delivery, &one)));
                     told.push(one);
                     places.push(delivery);
                 }
@@ -75,6 +81,7 @@ impl Coordinator {
         ack(others).await;
         if let Some(outcomes) = self.apply(&told).await {
             settle(&told, places, outcomes).await;
+            spans.into_iter().for_each(Span::end);
         }
         self.take_plays(&plays, played).await;
         self.take_catalogues(catalogues).await;
@@ -166,6 +173,17 @@ impl Coordinator {
             tracing::warn!(%error, "events.void_not_ordered: asked again in half a minute");
         }
     }
+}
+
+/// The span of applying an event; none for those on the way, which are many and say little.
+fn applying(trace: TraceParent, delivery: &Delivery, told: &Told) -> Option<Span> {
+    let name = delivery.routing_key.rsplit('.').next().unwrap_or_default();
+    if !matches!(name, "started" | "done" | "failed" | "yielded" | "snoozed") {
+        return None;
+    }
+    tracing::debug!(trace_id = trace.trace_id(), job = %told.job_id, event = name, "events.told");
+    let span = Span::begin(trace, SpanKind::Consumer, format!("apply {name}"));
+    Some(span.with("job", &told.job_id))
 }
 
 fn note_plays(applied: PlaysApplied) {

@@ -41,7 +41,7 @@ use tourbus_config::CoordinatorConfig;
 use tourbus_protocol::Signer;
 use tourbus_staging::S3Staging;
 use tourbus_store::Store;
-use tourbus_telemetry::Health;
+use tourbus_telemetry::{Health, Process};
 
 /// How long an orderly end may take; whatever is in hand then is delivered or published again.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
@@ -63,7 +63,7 @@ pub async fn run(
     config: CoordinatorConfig,
     shutdown: CancellationToken,
 ) -> Result<(), CoordinatorError> {
-    let health = Health::install(&["database", "broker"])
+    let health = Health::install(Process::Coordinator, &["database", "broker"])
         .map_err(|e| CoordinatorError::Metrics(e.to_string()))?;
     let listen = config.health.listen;
     let listener = TcpListener::bind(listen)
@@ -133,6 +133,8 @@ impl Coordinator {
         tasks.spawn(async move { this.keep_keys().await });
         let this = Arc::clone(self);
         tasks.spawn(async move { this.announce_limits().await });
+        let this = Arc::clone(self);
+        tasks.spawn(async move { this.measure_cluster().await });
         let (this, health) = (Arc::clone(self), health.clone());
         tasks.spawn(async move { this.watch(health).await });
     }

@@ -2,12 +2,14 @@
 //! owed no more.
 
 use crate::{Coordinator, CoordinatorError};
-use chrono::{Duration as Span, Utc};
+use chrono::{TimeDelta, Utc};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 use tourbus_broker::{BrokerState, Publication, PublishError};
+use tourbus_domain::TraceParent;
 use tourbus_protocol::{Signer, Work, names};
 use tourbus_store::{DueOrder, StoreError};
+use tourbus_telemetry::trace::{Span, SpanKind};
 use uuid::Uuid;
 
 /// Most orders in one round.
@@ -98,9 +100,13 @@ impl Coordinator {
         let lease = self.store.take_due_orders(ROUND_MAX).await?;
         let full = lease.taken() >= ROUND_MAX as usize;
         let mut settled = Settled::default();
-        let (ids, publications) = self.sign_all(lease.orders(), &mut settled);
+        let Signed { ids, publications, spans } = self.sign_all(lease.orders(), &mut settled);
         let results = self.broker.publisher().publish_all(publications).await;
-        for (id, result) in ids.into_iter().zip(results) {
+        for ((id, span), result) in ids.into_iter().zip(spans).zip(results) {
+            if let Some(mut span) = span {
+                span.error = result.as_ref().err().map(ToString::to_string);
+                span.end();
+            }
             settled.sort(id, result);
         }
         metrics::counter!("tourbus_orders_published_total").increment(settled.sent.len() as u64);
@@ -112,15 +118,17 @@ impl Coordinator {
         })
     }
 
-    fn sign_all(&self, orders: &[DueOrder], settled: &mut Settled) -> (Vec<i64>, Vec<Publication>) {
+    fn sign_all(&self, orders: &[DueOrder], settled: &mut Settled) -> Signed {
         let signer = self.signer();
-        let mut publications = Vec::with_capacity(orders.len());
-        let mut ids = Vec::with_capacity(orders.len());
+        let mut signed = Signed::default();
         for order in orders {
-            match self.publication(order, &signer) {
+            let span = order.trace.map(|trace| sending(trace, order));
+            let trace = span.as_ref().map(|s| s.context);
+            match self.publication(order, trace, &signer) {
                 Ok(publication) => {
-                    ids.push(order.id);
-                    publications.push(publication);
+                    signed.ids.push(order.id);
+                    signed.publications.push(publication);
+                    signed.spans.push(span);
                 }
                 Err(error) => {
                     tracing::error!(%error, row = order.id, "relay.cannot_sign");
@@ -128,17 +136,18 @@ impl Coordinator {
                 }
             }
         }
-        (ids, publications)
+        signed
     }
 
     fn publication(
         &self,
         order: &DueOrder,
+        trace: Option<TraceParent>,
         signer: &Signer,
     ) -> Result<Publication, serde_json::Error> {
         let (message_id, issued_at) = (Uuid::now_v7(), Utc::now());
         let ttl_s = i64::try_from(self.config.message_ttl_s).unwrap_or(i64::MAX);
-        let expires_at = Span::try_seconds(ttl_s)
+        let expires_at = TimeDelta::try_seconds(ttl_s)
             .and_then(|ttl| issued_at.checked_add_signed(ttl))
             .unwrap_or(chrono::DateTime::<Utc>::MAX_UTC);
         let work = Work {
@@ -151,7 +160,12 @@ impl Coordinator {
             issued_at,
             expires_at,
             order: order.order.clone(),
+            trace,
         };
+        if let Some(trace) = trace {
+            tracing::debug!(trace_id = trace.trace_id(), job = %order.job_id, step = %order.key.kind,
+                epoch = order.epoch, "relay.sent");
+        }
         Ok(Publication {
             exchange: names::WORK_EXCHANGE.to_owned(),
             routing_key: names::work_key(&order.server, order.lane),
@@ -160,6 +174,24 @@ impl Coordinator {
             kind: "work",
         })
     }
+}
+
+/// The orders of a round that can be sent; the three lists go together.
+#[derive(Default)]
+struct Signed {
+    ids: Vec<i64>,
+    publications: Vec<Publication>,
+    /// None for an order of a job without a trace.
+    spans: Vec<Option<Span>>,
+}
+
+/// The span of giving an order to the broker: from here on the worker's spans are part of it.
+fn sending(trace: TraceParent, order: &DueOrder) -> Span {
+    Span::begin(trace, SpanKind::Producer, format!("send {}", order.key.kind))
+        .with("server", &order.server)
+        .with("lane", &order.lane)
+        .with("job", &order.job_id)
+        .with("epoch", &order.epoch)
 }
 
 /// What becomes of the rows of a round. Those in neither list stay as they are.

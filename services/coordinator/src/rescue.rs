@@ -88,8 +88,12 @@ impl Coordinator {
         }
         let told: Vec<Told> = lost.iter().map(rescue).collect();
         let outcomes = self.store.apply_inputs(&told, &self.config.moves).await?;
-        let rescued = outcomes.iter().filter(|o| o.as_ref().is_ok_and(|o| !o.ignored)).count();
-        metrics::counter!("tourbus_rescues_total").increment(rescued as u64);
+        for (suspect, outcome) in lost.iter().zip(&outcomes) {
+            if outcome.as_ref().is_ok_and(|o| !o.ignored) {
+                let kind = suspect.step.key.kind.as_str();
+                metrics::counter!("tourbus_rescues_total", "kind" => kind).increment(1);
+            }
+        }
         for suspect in &lost {
             let step = suspect.step;
             tracing::warn!(job = %step.job_id, step = %step.key.kind, seq = step.key.seq,

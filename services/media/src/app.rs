@@ -3,7 +3,7 @@
 use crate::{
     MediaError, answer,
     body::Pool,
-    counters::Counters,
+    counters::{Counters, Route},
     file,
     hifi::Words,
     identity::Identity,
@@ -15,7 +15,7 @@ use crate::{
 use axum::{Router, body::Body};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
-use std::{net::IpAddr, path::PathBuf, sync::Arc};
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Instant};
 use tourbus_config::{MediaConfig, Network};
 use tourbus_domain::Slug;
 use tourbus_http::forwarded::{self, FORWARDED};
@@ -90,14 +90,20 @@ impl App {
         request: Request<Incoming>,
         peer: IpAddr,
     ) -> Response<Body> {
+        let begun = Instant::now();
         let path = request.uri().path();
         let ours = path.strip_prefix("/artists/").map(request_path::parse);
         let get = matches!(*request.method(), Method::GET | Method::HEAD);
         if let Some(Asked::Workshop(slug, place)) = ours {
             let response = workshop::answer(self, request, slug, place).await;
-            self.counters.answered(response.status());
+            self.counters.answered(Route::Workshop, response.status(), begun.elapsed());
             return response;
         }
+        let route = match ours {
+            Some(Asked::File(..)) => Route::File,
+            Some(Asked::Page(_)) => Route::Page,
+            _ => Route::Other,
+        };
         let response = match ours {
             Some(_) if !get => not_allowed(),
             Some(Asked::File(slug, path)) => file::answer(self, &request, peer, slug, path).await,
@@ -118,7 +124,7 @@ impl App {
                 _ => self.other(request).await,
             },
         };
-        self.counters.answered(response.status());
+        self.counters.answered(route, response.status(), begun.elapsed());
         response
     }
 

@@ -40,7 +40,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tourbus_config::MediaConfig;
-use tourbus_telemetry::Health;
+use tourbus_telemetry::{Health, Process};
 use tourbus_tls::TlsError;
 
 pub use server::serve;
@@ -86,8 +86,8 @@ pub enum MediaError {
 
 /// Serves until `shutdown`; then streams have 15 s to finish.
 pub async fn run(config: MediaConfig, shutdown: CancellationToken) -> Result<(), MediaError> {
-    let health =
-        Health::install(&["media_root"]).map_err(|e| MediaError::Metrics(e.to_string()))?;
+    let health = Health::install(Process::Media, &["media_root"])
+        .map_err(|e| MediaError::Metrics(e.to_string()))?;
     server::raise_descriptor_limit();
     let listener = TcpListener::bind(config.listen)
         .await

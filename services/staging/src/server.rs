@@ -11,7 +11,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tourbus_config::StagingServerConfig;
-use tourbus_telemetry::Health;
+use tourbus_telemetry::{Health, Process};
 use tourbus_tls::{Listener, Stream};
 
 /// Connections at once; more wait in the listener's backlog.
@@ -27,8 +27,8 @@ pub async fn run(
     config: StagingServerConfig,
     shutdown: CancellationToken,
 ) -> Result<(), StagingServerError> {
-    let health =
-        Health::install(&["objects"]).map_err(|e| StagingServerError::Metrics(e.to_string()))?;
+    let health = Health::install(Process::Staging, &["objects"])
+        .map_err(|e| StagingServerError::Metrics(e.to_string()))?;
     let server = Server::bind(&config).await?;
     health.set("objects", Ok(()));
     server.serve(Some(health), shutdown).await;

@@ -55,13 +55,18 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
         Command::Admin(Admin::Create(account)) => wait(admin::create(account)),
         Command::Admin(Admin::ResetPassword(account)) => wait(admin::reset_password(account)),
         Command::Keys(command) => wait(keys::run(command)),
-        Command::Service(service) => wait(serve::run(service)),
+        // These begin to log when they have read how.
+        Command::Service(service) => block(serve::run(service)),
     }
 }
 
 /// Does what takes more than one thread, with its logs.
 fn wait(act: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     tourbus_telemetry::init()?;
+    block(act)
+}
+
+fn block(act: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(act)
 }
 

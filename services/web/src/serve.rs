@@ -27,7 +27,7 @@ use tourbus_config::WebConfig;
 use tourbus_http::ClientError;
 use tourbus_protocol::visitor::VisitorKey;
 use tourbus_store::{Store, StoreError};
-use tourbus_telemetry::Health;
+use tourbus_telemetry::{Health, Process};
 use tourbus_tls::{Listener, TlsError};
 use tourbus_topology::{Management, TopologyError};
 use tower_http::{
@@ -89,7 +89,8 @@ pub async fn run_on(
     config: WebConfig,
     shutdown: CancellationToken,
 ) -> Result<(), WebError> {
-    let health = Health::install(&["database"]).map_err(|e| WebError::Health(e.to_string()))?;
+    let health = Health::install(Process::Web, &["database"])
+        .map_err(|e| WebError::Health(e.to_string()))?;
     let store = tokio::select! {
         store = Store::connect(&config.database) => store?,
         () = shutdown.cancelled() => return Ok(()),

@@ -26,10 +26,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tourbus_broker::Delivery;
 use tourbus_config::WorkerLimits;
-use tourbus_domain::{ErrorClass, JobError, Lane, StepKind, StepRef};
 use tourbus_mediaroot::{Entered, Entering, LimitsNote, MediaRoot, RootError, Ticket, Way};
+use tourbus_domain::{ErrorClass, JobError, Lane, StepKind, StepRef, StepResult, TraceParent};
 use tourbus_protocol::{EventBody, Order, Refused, Work};
 use tourbus_staging::Staging;
+use tourbus_telemetry::trace::{Span, SpanKind};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 /// Longest wait for an earlier try to let go.
@@ -92,10 +94,34 @@ impl<S: Staging> Desk<S> {
             }
             _ => (),
         }
-        let _hold = self.held.hold(work.step_ref());
-        let lane = lane_of(&delivery, &work);
-        let (outcome, entered) = self.act(&work, lane).await;
-        self.tell(&work, outcome, delivery, entered).await;
+        let trace_id = work.trace.map(TraceParent::trace_id);
+        let logged = tracing::info_span!("try", trace_id);
+        self.attend(&work, delivery).instrument(logged).await;
+    }
+
+    /// Does a step and tells how it ended.
+    async fn attend(&self, work: &Work, delivery: Delivery) {
+        let step = work.step_ref();
+        let _hold = self.held.hold(step);
+        let lane = lane_of(&delivery, work);
+        let span = work.trace.map(|trace| doing(trace, work, lane));
+        if let Some(span) = &span {
+            self.events.begin_trace(step, span.context);
+        }
+        let begun = Instant::now();
+        let (outcome, entered) = self.act(work, lane).await;
+        metrics::histogram!("tourbus_worker_step_seconds", "kind" => step.key.kind.as_str())
+            .record(begun.elapsed());
+        if let Some(mut span) = span {
+            span = span.with("outcome", &ending(&outcome));
+            span.error = match &outcome {
+                Err(Stop::Failed(error)) => Some(error.to_string()),
+                _ => None,
+            };
+            span.end();
+        }
+        self.tell(work, outcome, delivery, entered).await;
+        self.events.end_trace(&step);
     }
 
     /// Enters the fence and runs the step; again with some ballast less, if its notes found the
@@ -387,17 +413,36 @@ fn lane_of(delivery: &Delivery, work: &Work) -> Lane {
     last.parse().unwrap_or_else(|_| work.key.kind.lane())
 }
 
-/// Logs and counts how a try ended.
-fn note(step: &StepRef, outcome: &Outcome) {
-    let (kind, job) = (step.key.kind.as_str(), step.job_id);
-    let (seq, epoch) = (step.key.seq, step.epoch);
-    let name = match outcome {
+/// How a try ended, for logs and metrics.
+const fn ending(outcome: &Outcome) -> &'static str {
+    match outcome {
         Ok(_) => "done",
         Err(Stop::Failed(_)) => "failed",
         Err(Stop::Interrupted) => "yielded",
         Err(Stop::Snoozed { .. }) => "snoozed",
         Err(Stop::Void) => "void",
-    };
+    }
+}
+
+/// The span of a try.
+fn doing(trace: TraceParent, work: &Work, lane: Lane) -> Span {
+    Span::begin(trace, SpanKind::Consumer, format!("do {}", work.key.kind))
+        .with("server", &work.server)
+        .with("lane", &lane)
+        .with("job", &work.job_id)
+        .with("seq", &work.key.seq)
+        .with("epoch", &work.epoch)
+}
+
+/// Logs and counts how a try ended.
+fn note(step: &StepRef, outcome: &Outcome) {
+    let (kind, job) = (step.key.kind.as_str(), step.job_id);
+    let (seq, epoch) = (step.key.seq, step.epoch);
+    let name = ending(outcome);
+    if let Ok(StepResult::Lofi { audio_ms, .. }) = outcome {
+        metrics::counter!("tourbus_worker_converted_audio_seconds_total")
+            .increment(audio_ms.div_ceil(1000));
+    }
     metrics::counter!("tourbus_worker_steps_total", "kind" => kind, "outcome" => name).increment(1);
     if let Err(Stop::Failed(error)) = outcome {
         tracing::warn!(%job, step = kind, seq, epoch, code = error.code, %error, "step.failed");

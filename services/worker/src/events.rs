@@ -12,7 +12,7 @@ use std::{
 };
 use tokio::{sync::mpsc, time::Instant};
 use tourbus_broker::{Publication, PublishError, Publisher};
-use tourbus_domain::{ErrorClass, Slug, StepRef};
+use tourbus_domain::{ErrorClass, Slug, StepRef, TraceParent};
 use tourbus_protocol::{Event, EventBody, names};
 use uuid::Uuid;
 
@@ -32,7 +32,11 @@ pub struct Events {
     publisher: Publisher,
     waiting: mpsc::Sender<EventBody>,
     notices: Notices,
+    traces: Traces,
 }
+
+/// Spans of tries that have not ended.
+type Traces = Arc<Mutex<HashMap<StepRef, TraceParent>>>;
 
 /// Notices of tries that have not ended.
 type Notices = Arc<Mutex<HashMap<StepRef, Vec<EventBody>>>>;
@@ -47,9 +51,24 @@ impl Events {
     /// For this worker of this server.
     pub fn new(server: Slug, worker: String, publisher: Publisher) -> (Self, Pump) {
         let (sender, waiting) = mpsc::channel(WAITING_MAX);
-        let events =
-            Self { server, worker, publisher, waiting: sender, notices: Notices::default() };
+        let (notices, traces) = (Notices::default(), Traces::default());
+        let events = Self { server, worker, publisher, waiting: sender, notices, traces };
         (events.clone(), Pump { events, waiting })
+    }
+
+    /// From now on events of this try carry its span.
+    pub fn begin_trace(&self, step: StepRef, span: TraceParent) {
+        self.traces.lock().unwrap_or_else(PoisonError::into_inner).insert(step, span);
+    }
+
+    /// They do no more.
+    pub fn end_trace(&self, step: &StepRef) {
+        self.traces.lock().unwrap_or_else(PoisonError::into_inner).remove(step);
+    }
+
+    fn trace_of(&self, body: &EventBody) -> Option<TraceParent> {
+        let step = body.step()?;
+        self.traces.lock().unwrap_or_else(PoisonError::into_inner).get(step).copied()
     }
 
     /// Publishes once.
@@ -110,6 +129,7 @@ impl Events {
             server: self.server.clone(),
             worker: self.worker.clone(),
             at: Utc::now(),
+            trace: self.trace_of(&body),
             body,
         };
         let body = serde_json::to_vec(&event)
@@ -138,11 +158,11 @@ impl Pump {
     /// Runs until every [`Events`] but this one's own is gone.
     pub async fn run(self) {
         let Self { events, mut waiting } = self;
-        let Events { server, worker, publisher, waiting: own, notices } = events;
+        let Events { server, worker, publisher, waiting: own, notices, traces } = events;
         // The last sender but ours ends the loop.
         let (idle, _) = mpsc::channel(1);
         drop(own);
-        let events = Events { server, worker, publisher, waiting: idle, notices };
+        let events = Events { server, worker, publisher, waiting: idle, notices, traces };
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
             let publications = batch.drain(..).filter_map(|b| events.publication(b).ok()).collect();

@@ -60,7 +60,7 @@ impl Pulse {
             health.set("media_root", fault.map_or(Ok(()), |e| Err(e.to_string())));
             metrics::gauge!("tourbus_worker_free_bytes").set(space.free_bytes as f64);
             let running = held.all();
-            metrics::gauge!("tourbus_worker_steps_held").set(running.len() as f64);
+            metrics::gauge!("tourbus_worker_held_steps").set(running.len() as f64);
             let heartbeat = Heartbeat {
                 running,
                 free_bytes: space.free_bytes,

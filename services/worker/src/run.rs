@@ -17,7 +17,7 @@ use tourbus_domain::{Lane, Quarantine};
 use tourbus_mediaroot::{MediaRoot, RootError};
 use tourbus_protocol::{Refused, names};
 use tourbus_staging::{S3Staging, StagingError};
-use tourbus_telemetry::Health;
+use tourbus_telemetry::{Health, Process};
 
 /// How long the last events may take on their way out.
 const LAST_EVENTS: Duration = Duration::from_secs(1);
@@ -61,7 +61,7 @@ pub enum WorkerError {
 pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<(), WorkerError> {
     check(&config)?;
     crate::memory::give_back_early();
-    let health = Health::install(&["broker", "staging", "media_root"])
+    let health = Health::install(Process::Worker, &["broker", "staging", "media_root"])
         .map_err(|e| WorkerError::Metrics(e.to_string()))?;
     let address = config.health.listen;
     let listener = TcpListener::bind(address)

@@ -2,7 +2,7 @@
 
 use crate::{
     ClientTlsConfig, Inspection, Way, Ways,
-    parts::{BrokerConfig, HealthConfig, StagingConfig},
+    parts::{BrokerConfig, HealthConfig, StagingConfig, TelemetryConfig},
 };
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -46,6 +46,9 @@ pub struct AgentConfig {
     /// The same while one of them is red.
     #[serde(default = "red_checks_every")]
     pub red_checks_every_s: u64,
+    /// Logs and spans.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
     /// What may go unencrypted beyond this machine.
     #[serde(default)]
     pub allow_unencrypted: Vec<Way>,
@@ -58,6 +61,7 @@ impl Ways for AgentConfig {
         inspection.tls("master_tls", &self.master_tls, https);
         inspection.broker("broker", &self.broker);
         inspection.staging("staging", &self.staging);
+        inspection.telemetry(&self.telemetry);
         inspection.listener(Way::Health, "health.listen", self.health.listen, None);
     }
 

@@ -21,8 +21,8 @@ pub use client_tls::ClientTlsConfig;
 pub use load::{ConfigError, load, parse};
 pub use network::{Network, NotANetwork};
 pub use parts::{
-    BrokerConfig, ClusterConfig, DatabaseConfig, HealthConfig, ManagementConfig, Slots,
-    StagingConfig, TlsConfig, WorkerLimits,
+    BrokerConfig, ClusterConfig, DatabaseConfig, HealthConfig, LogFormat, ManagementConfig, Slots,
+    StagingConfig, TelemetryConfig, TlsConfig, WorkerLimits,
 };
 pub use place::{BrokerPlace, NoPlace, is_https, is_localhost, is_readable};
 pub use process::{

@@ -7,6 +7,7 @@ use crate::{
 
 impl Ways for WebConfig {
     fn look(&self, inspection: &mut Inspection) {
+        inspection.telemetry(&self.telemetry);
         inspection.listener(Way::Listen, "listen", self.listen, self.tls.as_ref());
         inspection.url(Way::MainUrl, "cluster.main_url", &self.cluster.main_url);
         inspection.management("management", &self.management);
@@ -23,6 +24,7 @@ impl Ways for WebConfig {
 
 impl Ways for CoordinatorConfig {
     fn look(&self, inspection: &mut Inspection) {
+        inspection.telemetry(&self.telemetry);
         inspection.broker("broker", &self.broker);
         inspection.staging("staging", &self.staging);
         inspection.tls("servers_tls", &self.servers_tls, true);
@@ -36,6 +38,7 @@ impl Ways for CoordinatorConfig {
 
 impl Ways for WorkerConfig {
     fn look(&self, inspection: &mut Inspection) {
+        inspection.telemetry(&self.telemetry);
         inspection.broker("broker", &self.broker);
         inspection.staging("staging", &self.staging);
         inspection.listener(Way::Health, "health.listen", self.health.listen, None);
@@ -48,6 +51,7 @@ impl Ways for WorkerConfig {
 
 impl Ways for MediaConfig {
     fn look(&self, inspection: &mut Inspection) {
+        inspection.telemetry(&self.telemetry);
         inspection.listener(Way::Listen, "listen", self.listen, self.tls.as_ref());
         inspection.url(Way::MainUrl, "cluster.main_url", &self.cluster.main_url);
     }
@@ -59,6 +63,7 @@ impl Ways for MediaConfig {
 
 impl Ways for StagingServerConfig {
     fn look(&self, inspection: &mut Inspection) {
+        inspection.telemetry(&self.telemetry);
         inspection.listener(Way::Listen, "listen", self.listen, self.tls.as_ref());
     }
 

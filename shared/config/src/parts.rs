@@ -117,6 +117,30 @@ pub struct ClusterConfig {
     pub main_url: String,
 }
 
+/// How a process logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What a process tells of itself, besides metrics.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TelemetryConfig {
+    /// How it logs, `text` or `json`; `TOURBUS_LOG_FORMAT` wins.
+    pub log_format: LogFormat,
+    /// Base URL of a collector that takes OTLP over HTTP, for example `http://127.0.0.1:4318`; spans
+    /// go to `/v1/traces` there. Without it none are sent.
+    pub otlp_endpoint: Option<String>,
+    /// Whom to believe there by https.
+    pub otlp_tls: ClientTlsConfig,
+}
+
 /// The health and metrics listener: `/healthz`, `/readyz`, `/metrics`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -2,7 +2,7 @@
 
 use crate::parts::{
     BrokerConfig, ClusterConfig, DatabaseConfig, HealthConfig, ManagementConfig, Slots,
-    StagingConfig, TlsConfig, WorkerLimits,
+    StagingConfig, TelemetryConfig, TlsConfig, WorkerLimits,
 };
 use crate::{ClientTlsConfig, Network, Way, agent::JoiningConfig};
 use secrecy::SecretString;
@@ -47,6 +47,9 @@ pub struct WebConfig {
     /// Failed sign-ins are written to the audit log counted over this time, in seconds.
     #[serde(default = "sign_in_window")]
     pub sign_in_window_s: u32,
+    /// Logs and spans.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
     /// What may go unencrypted beyond this machine.
     #[serde(default)]
     pub allow_unencrypted: Vec<Way>,
@@ -103,6 +106,9 @@ pub struct CoordinatorConfig {
     /// Whom to believe at the servers' URLs.
     #[serde(default)]
     pub servers_tls: ClientTlsConfig,
+    /// Logs and spans.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
     /// What may go unencrypted beyond this machine.
     #[serde(default)]
     pub allow_unencrypted: Vec<Way>,
@@ -148,6 +154,9 @@ pub struct WorkerConfig {
     /// The program whose `convert` makes small renditions; this very program without it.
     #[serde(default)]
     pub converter: Option<PathBuf>,
+    /// Logs and spans.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
     /// What may go unencrypted beyond this machine.
     #[serde(default)]
     pub allow_unencrypted: Vec<Way>,
@@ -183,6 +192,9 @@ pub struct MediaConfig {
     /// are counted per listener and not per proxy.
     #[serde(default)]
     pub trusted_proxies: Vec<Network>,
+    /// Logs and spans.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
     /// What may go unencrypted beyond this machine.
     #[serde(default)]
     pub allow_unencrypted: Vec<Way>,
@@ -205,6 +217,9 @@ pub struct StagingServerConfig {
     /// Its certificate, to listen by TLS; without it, plain.
     #[serde(default)]
     pub tls: Option<TlsConfig>,
+    /// Logs and spans.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
     /// What may go unencrypted beyond this machine.
     #[serde(default)]
     pub allow_unencrypted: Vec<Way>,

@@ -3,7 +3,8 @@
 //! Beyond this machine everything is encrypted, unless `allow_unencrypted` names it.
 
 use crate::{
-    BrokerConfig, ClientTlsConfig, ManagementConfig, NoPlace, StagingConfig, TlsConfig,
+    BrokerConfig, ClientTlsConfig, ManagementConfig, NoPlace, StagingConfig, TelemetryConfig,
+    TlsConfig,
     place::{self, BrokerPlace},
 };
 use serde::{Deserialize, Serialize};
@@ -27,11 +28,13 @@ pub enum Way {
     Listen,
     /// The listener of health and metrics.
     Health,
+    /// OTLP to the collector: what was done when, and for which request.
+    Otlp,
 }
 
 impl Way {
     /// Every way.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Broker,
         Self::Staging,
         Self::Management,
@@ -39,6 +42,7 @@ impl Way {
         Self::ServerUrl,
         Self::Listen,
         Self::Health,
+        Self::Otlp,
     ];
 
     /// Its name in `allow_unencrypted`.
@@ -51,13 +55,16 @@ impl Way {
             Self::ServerUrl => "server_url",
             Self::Listen => "listen",
             Self::Health => "health",
+            Self::Otlp => "otlp",
         }
     }
 
     const fn encrypted(self) -> &'static str {
         match self {
             Self::Broker => "use amqps://",
-            Self::Staging | Self::Management | Self::MainUrl | Self::ServerUrl => "use https://",
+            Self::Staging | Self::Management | Self::MainUrl | Self::ServerUrl | Self::Otlp => {
+                "use https://"
+            }
             Self::Listen => "set [tls], or listen on loopback behind a proxy that speaks TLS",
             Self::Health => "listen on loopback",
         }
@@ -180,6 +187,16 @@ impl Inspection {
         self.url(Way::Management, &format!("{setting}.url"), &config.url);
         let tls = place::is_https(&config.url).is_ok_and(|tls| tls);
         self.tls(&format!("{setting}.tls"), &config.tls, tls);
+    }
+
+    /// The collector of spans.
+    pub fn telemetry(&mut self, config: &TelemetryConfig) {
+        let endpoint = config.otlp_endpoint.as_deref();
+        if let Some(url) = endpoint {
+            self.url(Way::Otlp, "telemetry.otlp_endpoint", url);
+        }
+        let tls = endpoint.is_some_and(|url| place::is_https(url).is_ok_and(|tls| tls));
+        self.tls("telemetry.otlp_tls", &config.otlp_tls, tls);
     }
 
     /// A base URL.

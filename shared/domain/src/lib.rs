@@ -18,6 +18,7 @@ pub mod server;
 pub mod settings;
 pub mod spread;
 pub mod step;
+pub mod trace;
 mod verify;
 
 pub use admission::{Candidate, Refusal, TargetRoom, admit};
@@ -40,4 +41,5 @@ pub use server::{ServerFault, Site, server_ip, server_name, server_slugs, server
 pub use settings::MoveSettings;
 pub use spread::{Leaver, Taker, spread};
 pub use step::{LofiMade, SegmentRef, Step, StepKey, StepKind, StepRef, StepResult, StepState};
+pub use trace::{NoTraceParent, TraceParent};
 pub use verify::{Accepted, Finding, FindingKind, UnknownFinding, VerifyReport};

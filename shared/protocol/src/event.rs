@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use tourbus_domain::{
     ArtistId, Input, JobError, Quarantine, SegmentRef, Slug, StepRef, StepResult, Totals,
+    TraceParent, trace,
 };
 use uuid::Uuid;
 
@@ -20,6 +21,9 @@ pub struct Event {
     pub worker: String,
     /// When, on the worker's clock. For people; nothing is decided by it.
     pub at: DateTime<Utc>,
+    /// The try's span, as with [`crate::Work`]; nothing is decided by it.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "trace::lenient")]
+    pub trace: Option<TraceParent>,
     /// What.
     #[serde(flatten)]
     pub body: EventBody,

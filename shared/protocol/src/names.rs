@@ -4,6 +4,9 @@
 use crate::manifest::ChunkId;
 use tourbus_domain::{JobId, Lane, Slug};
 
+/// The queues of lanes begin with this; `<server>.<lane>` follows.
+pub const LANE_PREFIX: &str = "tourbus.lane.";
+
 /// Everything staged for moves is below this.
 pub const MOVES_PREFIX: &str = "moves/";
 
@@ -55,7 +58,7 @@ pub fn work_key(server: &Slug, lane: Lane) -> String {
 
 /// The queue of a lane.
 pub fn lane_queue(server: &Slug, lane: Lane) -> String {
-    format!("tourbus.lane.{server}.{lane}")
+    format!("{LANE_PREFIX}{server}.{lane}")
 }
 
 /// Routing key of an event, on [`EVENTS_EXCHANGE`].

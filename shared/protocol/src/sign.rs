@@ -202,6 +202,7 @@ mod tests {
             issued_at: now,
             expires_at: now + Duration::hours(1),
             order: Order::VoidV1,
+            trace: None,
         }
     }
 

@@ -4,7 +4,8 @@ use crate::TreePath;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tourbus_domain::{
-    Accepted, ArtistId, Epoch, JobId, SegmentRef, ServerLimits, Slug, StepKey, StepRef,
+    Accepted, ArtistId, Epoch, JobId, SegmentRef, ServerLimits, Slug, StepKey, StepRef, TraceParent,
+    trace,
 };
 use uuid::Uuid;
 
@@ -30,6 +31,10 @@ pub struct Work {
     pub expires_at: DateTime<Utc>,
     /// What to do.
     pub order: Order,
+    /// The request that the job follows from, and the sending of this order. Versions before this
+    /// neither say nor read it; nothing is decided by it.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "trace::lenient")]
+    pub trace: Option<TraceParent>,
 }
 
 impl Work {

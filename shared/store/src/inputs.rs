@@ -10,7 +10,10 @@ mod apply;
 mod artists;
 mod write;
 
-use crate::{Action, By, Store, StoreError, jobs_core};
+use crate::{
+    Action, By, Store, StoreError,
+    jobs_core::{self, Lap},
+};
 use apply::Work;
 use std::time::{Duration, Instant};
 use tourbus_domain::{IllegalTransition, Input, JobId, JobState, MoveSettings, Slug};
@@ -182,7 +185,7 @@ impl Store {
         work.apply(held, &ground)?;
         artists::check(&mut tx, work).await?;
         let cuts_over = work.touched.iter().any(|t| t.cut_over);
-        write::all(&mut tx, work, &ground).await?;
+        let laps = write::all(&mut tx, work, &ground).await?;
         if cuts_over {
             tourbus_telemetry::hold::point("cutover.before_commit").await;
         }
@@ -192,6 +195,7 @@ impl Store {
             return Err(StoreError::Contention(sqlx::Error::PoolTimedOut));
         }
         tx.commit().await?;
+        laps.into_iter().for_each(Lap::record);
         Ok(())
     }
 }

@@ -171,8 +171,8 @@ pub(crate) async fn insert(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO jobs (id, batch_id, kind, params, state, artist_id, source_server_id, \
-             target_server_id, epoch, bytes_total) \
-         SELECT id, $1, kind, $2, state, artist, source, target, epoch, bytes \
+             target_server_id, epoch, bytes_total, trace_parent) \
+         SELECT id, $1, kind, $2, state, artist, source, target, epoch, bytes, $11 \
          FROM UNNEST($3::uuid[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::uuid[], \
              $9::bigint[], $10::bigint[]) \
              AS u(id, kind, state, artist, source, target, epoch, bytes)",
@@ -187,20 +187,67 @@ pub(crate) async fn insert(
     .bind(column(jobs, |j| j.target_id.0))
     .bind(column(jobs, |j| j.epoch as i64))
     .bind(column(jobs, |j| j.totals.bytes as i64))
+    .bind(trace_parent())
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Writes back the jobs' own rows; only those that have changed. Returns which.
-pub(crate) async fn save(conn: &mut PgConnection, held: &[Held]) -> Result<Vec<Uuid>, StoreError> {
+/// The request that new jobs follow from, if this task answers one.
+pub(crate) fn trace_parent() -> Option<String> {
+    tourbus_telemetry::trace::current().map(|trace| trace.to_string())
+}
+
+/// A job that began or ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lap {
+    kind: JobKind,
+    /// How long it waited, if it has begun, in seconds.
+    wait_s: Option<f64>,
+    /// How it ended and how long it ran, in seconds.
+    run_s: Option<(JobState, f64)>,
+}
+
+impl Lap {
+    fn of(held: &Held, wait_s: Option<f64>, run_s: Option<f64>) -> Option<Self> {
+        let (before, now) = (held.before.state, held.job.state);
+        let began = before == JobState::Queued && !now.is_final() && now != JobState::Queued;
+        let ended = now.is_final() && !before.is_final();
+        let lap = Self {
+            kind: held.job.kind,
+            wait_s: wait_s.filter(|_| began),
+            run_s: run_s.filter(|_| ended).map(|run_s| (now, run_s)),
+        };
+        (lap.wait_s.is_some() || lap.run_s.is_some()).then_some(lap)
+    }
+
+    /// Counts it; once its transaction is committed.
+    pub(crate) fn record(self) {
+        let kind = self.kind.as_str();
+        if let Some(wait_s) = self.wait_s {
+            metrics::histogram!("tourbus_job_wait_seconds", "kind" => kind).record(wait_s);
+        }
+        if let Some((state, run_s)) = self.run_s {
+            metrics::histogram!("tourbus_job_run_seconds", "kind" => kind,
+                "outcome" => state.as_str())
+            .record(run_s);
+        }
+    }
+}
+
+/// Writes back the jobs' own rows; only those that have changed. Returns which, and what began or
+/// ended of them.
+pub(crate) async fn save(
+    conn: &mut PgConnection,
+    held: &[Held],
+) -> Result<(Vec<Uuid>, Vec<Lap>), StoreError> {
     let changed: Vec<&Job> =
         held.iter().filter(|h| head(&h.job) != head(&h.before)).map(|h| &h.job).collect();
     if changed.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
     let ids: Vec<Uuid> = changed.iter().map(|j| j.id.0).collect();
-    let written = sqlx::query(
+    let written: Vec<(Uuid, Option<f64>, Option<f64>)> = sqlx::query_as(
         "UPDATE jobs j SET source_server_id = u.source, target_server_id = u.target, \
              state = u.state, epoch = u.epoch, floor = u.floor, round = u.round, \
              files_total = u.files_total, bytes_total = u.bytes_total, \
@@ -217,7 +264,9 @@ pub(crate) async fn save(conn: &mut PgConnection, held: &[Held]) -> Result<Vec<U
                  $12::boolean[], $13::uuid[], $14::uuid[]) \
              AS u(id, state, epoch, floor, round, files_total, bytes_total, bytes_staged, \
                  bytes_done, cancel_requested, error, final, source, target) \
-         WHERE j.id = u.id",
+         WHERE j.id = u.id \
+         RETURNING j.id, extract(epoch FROM j.started_at - j.created_at)::float8, \
+             extract(epoch FROM j.finished_at - j.started_at)::float8",
     )
     .bind(&ids)
     .bind(column(&changed, |j| j.state.as_str()))
@@ -233,10 +282,12 @@ pub(crate) async fn save(conn: &mut PgConnection, held: &[Held]) -> Result<Vec<U
     .bind(column(&changed, |j| j.state.is_final()))
     .bind(column(&changed, |j| j.source_id.0))
     .bind(column(&changed, |j| j.target_id.0))
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
-    debug_assert_eq!(written.rows_affected(), ids.len() as u64, "the rows are locked");
-    Ok(ids)
+    debug_assert_eq!(written.len(), ids.len(), "the rows are locked");
+    let by_id: HashMap<Uuid, &Held> = held.iter().map(|h| (h.job.id.0, h)).collect();
+    let lap = |(id, wait_s, run_s)| Lap::of(by_id.get(&id)?, wait_s, run_s);
+    Ok((ids, written.into_iter().filter_map(lap).collect()))
 }
 
 /// One column of a bulk statement.

@@ -13,6 +13,7 @@ mod catalogue;
 mod cluster_settings;
 mod dead_letters;
 mod error;
+mod gauges;
 mod heartbeats;
 mod inputs;
 mod jobs;
@@ -58,6 +59,7 @@ pub use dead_letters::{
     DeadLetterQuery, DeadLetterRow, NewDeadLetter, Requeueing, SUPERSEDED, UNREADABLE,
 };
 pub use error::StoreError;
+pub use gauges::{ClusterGauges, ServerGauges};
 pub use heartbeats::{HeartbeatFrom, VoidTry};
 pub use inputs::{InputError, JOBS_PER_TRANSACTION_MAX, Outcome, Outcomes, Teller, Told};
 pub use jobs::{JobEventRow, JobGroup, JobQuery, JobRow, JobStepRow, NewestCursor};

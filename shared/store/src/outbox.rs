@@ -4,7 +4,7 @@ use crate::{Store, StoreError, jobs_core::column, steps::step_key};
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, Postgres, Transaction, types::Json};
 use std::time::Duration;
-use tourbus_domain::{Epoch, JobId, Lane, Slug, StepKey};
+use tourbus_domain::{Epoch, JobId, Lane, Slug, StepKey, TraceParent};
 use tourbus_protocol::Order;
 use uuid::Uuid;
 
@@ -72,6 +72,8 @@ pub struct DueOrder {
     pub floor: Epoch,
     /// What to do.
     pub order: Order,
+    /// The request that the job follows from.
+    pub trace: Option<TraceParent>,
 }
 
 #[derive(FromRow)]
@@ -86,6 +88,7 @@ struct DueRow {
     floor: i64,
     work_order: Json<serde_json::Value>,
     live: bool,
+    trace_parent: Option<String>,
 }
 
 impl TryFrom<DueRow> for DueOrder {
@@ -102,6 +105,7 @@ impl TryFrom<DueRow> for DueOrder {
             floor: row.floor as u64,
             order: serde_json::from_value(row.work_order.0)
                 .map_err(|e| bad(format!("row {}: {e}", row.id)))?,
+            trace: row.trace_parent.and_then(|t| t.parse().ok()),
         })
     }
 }
@@ -149,6 +153,8 @@ impl OutboxLease {
 pub struct OutboxDepth {
     /// Rows.
     pub rows: i64,
+    /// Of these, rows that are due.
+    pub due: i64,
     /// How long the one that is due longest has been due, in milliseconds; 0 when none is.
     pub oldest_due_ms: i64,
 }
@@ -162,7 +168,8 @@ impl Store {
             "SELECT o.id, o.server_slug, o.lane, o.job_id, o.kind, o.seq, o.epoch, o.floor, \
                  o.work_order, o.work_order->>'order' IN ('void_v1', 'release_v1', 'limits_v1', 'trust_v1') OR EXISTS ( \
                      SELECT FROM steps s WHERE s.job_id = o.job_id AND s.kind = o.kind \
-                         AND s.seq = o.seq AND s.epoch = o.epoch AND s.state = 'sent') AS live \
+                         AND s.seq = o.seq AND s.epoch = o.epoch AND s.state = 'sent') AS live, \
+                 (SELECT j.trace_parent FROM jobs j WHERE j.id = o.job_id) AS trace_parent \
              FROM outbox o WHERE o.run_after <= now() \
              ORDER BY o.run_after, o.id LIMIT $1 FOR UPDATE OF o SKIP LOCKED",
         )
@@ -204,7 +211,7 @@ impl Store {
     /// How much is owed, for the operator.
     pub async fn outbox_depth(&self) -> Result<OutboxDepth, StoreError> {
         let depth = sqlx::query_as(
-            "SELECT count(*) AS rows, GREATEST(0, COALESCE(extract(epoch FROM now() - \
+            "SELECT count(*) AS rows, count(*) FILTER (WHERE run_after <= now()) AS due, GREATEST(0, COALESCE(extract(epoch FROM now() - \
                  min(run_after)) * 1000, 0))::bigint AS oldest_due_ms FROM outbox",
         )
         .fetch_one(self.pool())

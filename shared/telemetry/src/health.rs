@@ -1,14 +1,19 @@
 //! `/healthz` (the process lives), `/readyz` (all it needs is there), `/metrics` (Prometheus).
 
+use crate::catalog::{self, Process};
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use serde_json::{Map, Value, json};
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::net::TcpListener;
+
+/// How often what histograms have gathered is put into their buckets, scraped or not: until then
+/// each sample is kept by itself.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// What a process needs, and whether it is there. Cheap to clone; all clones share one state.
 #[derive(Clone)]
@@ -18,11 +23,23 @@ pub struct Health {
 }
 
 impl Health {
-    /// Installs the metrics recorder of this process and starts with every part missing.
-    /// Call once per process.
-    pub fn install(parts: &[&'static str]) -> Result<Self, BuildError> {
-        let metrics = PrometheusBuilder::new().install_recorder()?;
-        metrics::gauge!("tourbus_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    /// Installs the metrics recorder of this process, with every metric at zero, and starts with
+    /// every part missing. Call once per process, within the runtime.
+    pub fn install(process: Process, parts: &[&'static str]) -> Result<Self, BuildError> {
+        let builder = catalog::buckets(process, PrometheusBuilder::new())?;
+        let metrics = builder.install_recorder()?;
+        catalog::register(process);
+        metrics::gauge!("tourbus_build_info", "version" => env!("CARGO_PKG_VERSION"),
+            "process" => process.as_str())
+        .set(1.0);
+        let upkeep = metrics.clone();
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(UPKEEP_EVERY);
+            loop {
+                ticks.tick().await;
+                upkeep.run_upkeep();
+            }
+        });
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         metrics::gauge!("process_start_time_seconds").set(now.as_secs_f64());
         let missing = |p: &&'static str| (*p, Err("not connected yet".to_owned()));

@@ -18,6 +18,12 @@ impl Cluster {
         self.inner.pid(process)
     }
 
+    /// What a process has logged so far; empty before its first line.
+    pub fn log_of(&self, process: &str) -> String {
+        let file = self.dir.path().join("logs").join(format!("{process}.log"));
+        fs::read_to_string(file).unwrap_or_default()
+    }
+
     /// The sum of a worker's counter over its labels, if the worker answers.
     pub async fn worker_metric(&self, process: &str, name: &str) -> Option<f64> {
         let config = fs::read_to_string(self.inner.config_path(process)?).ok()?;

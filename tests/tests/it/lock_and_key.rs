@@ -128,7 +128,7 @@ async fn tell(broker: &Broker, as_server: &Slug, event: &Event) {
 
 fn event(server: &Slug, body: EventBody) -> Event {
     let worker = format!("{server}-1");
-    Event { id: Uuid::now_v7(), server: server.clone(), worker, at: Utc::now(), body }
+    Event { id: Uuid::now_v7(), server: server.clone(), worker, at: Utc::now(), trace: None, body }
 }
 
 #[tokio::test(flavor = "multi_thread")]

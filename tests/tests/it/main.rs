@@ -29,6 +29,7 @@ mod rotation;
 mod staging;
 mod steps;
 mod store;
+mod telemetry;
 mod tls;
 mod topology;
 mod troubles;

@@ -44,6 +44,7 @@ async fn say(cluster: &Cluster, by: &Signer, order: Order) {
         issued_at: Utc::now(),
         expires_at: Utc::now() + TimeDelta::hours(1),
         order,
+        trace: None,
     };
     let message = String::from_utf8(by.sign(&work).unwrap()).unwrap();
     cluster.publish_raw("server2.upkeep", &message).await;

@@ -82,6 +82,7 @@ impl Rig {
             slots: Slots::default(),
             limits,
             converter: None,
+            telemetry: Default::default(),
             allow_unencrypted: Vec::new(),
             server,
         };
@@ -106,6 +107,7 @@ impl Rig {
             issued_at: Utc::now(),
             expires_at: Utc::now() + TimeDelta::hours(1),
             order,
+            trace: None,
         }
     }
 

@@ -57,6 +57,7 @@ async fn probe(config: &AgentConfig, broker: &Broker) -> Result<(), Red> {
         server: config.server.clone(),
         worker: format!("{}-agent", config.server),
         at: Utc::now(),
+        trace: None,
         body: EventBody::Checked,
     };
     let body = serde_json::to_vec(&event).map_err(|e| (e.to_string(), REPORT.to_owned()))?;

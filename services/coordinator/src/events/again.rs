@@ -41,7 +41,7 @@ impl Coordinator {
         let parsed = parse::read(body, routing_key)
             .map_err(|refused| Again::Refused(refused.to_string()))?;
         match parsed {
-            Parsed::Told(told) => {
+            Parsed::Told(told, _) => {
                 let outcome = self.store.apply_inputs(&[told], &self.config.moves).await?.pop();
                 match outcome {
                     Some(Ok(_) | Err(InputError::UnknownJob)) | None => Ok(()),

@@ -2,14 +2,15 @@
 
 use super::catalogues::CatalogueFrom;
 use tourbus_broker::Delivery;
-use tourbus_domain::Slug;
+use tourbus_domain::{Slug, TraceParent};
 use tourbus_protocol::{Event, EventBody, names};
 use tourbus_store::{HeartbeatFrom, InputError, PlaysFrom, StoreError, Teller, Told};
 
 /// A delivery, understood.
 pub(super) enum Parsed {
     Heartbeat(HeartbeatFrom),
-    Told(Told),
+    /// With the try's span.
+    Told(Told, Option<TraceParent>),
     Plays(PlaysFrom),
     Catalogue(CatalogueFrom),
     /// It was published, which is all that it is for.
@@ -46,7 +47,7 @@ pub(super) fn read(body: &[u8], routing_key: &str) -> Result<Parsed, Refused> {
         let published = published.to_string();
         return Err(Refused::Forged { claimed: event.server, published });
     }
-    let Event { server, worker, body, .. } = event;
+    let Event { server, worker, body, trace, .. } = event;
     let step = body.step().copied();
     match (body, step) {
         (EventBody::Heartbeat(beat), _) => {
@@ -62,7 +63,7 @@ pub(super) fn read(body: &[u8], routing_key: &str) -> Result<Parsed, Refused> {
         (body, Some(step)) => match body.into_input() {
             Some(input) => {
                 let by = Teller::Server(server);
-                Ok(Parsed::Told(Told { job_id: step.job_id, input, by }))
+                Ok(Parsed::Told(Told { job_id: step.job_id, input, by }, trace))
             }
             None => Err(Refused::BadKey),
         },
@@ -89,7 +90,8 @@ mod tests {
 
     #[test]
     fn an_event_is_what_its_routing_key_vouches_for() {
-        let Ok(Parsed::Told(told)) = read(&started("server2"), "server.server2.started") else {
+        let Ok(Parsed::Told(told, None)) = read(&started("server2"), "server.server2.started")
+        else {
             panic!("refused");
         };
         assert!(matches!(told.input, Input::Started(step) if step.epoch == 3));

@@ -64,11 +64,6 @@ pub(crate) struct Meter {
 impl Plays {
     /// Takes up where the process before this one has ended.
     pub(crate) fn resume(root: &MediaRoot) -> Result<Self, RootError> {
-        metrics::describe_counter!("tourbus_media_plays_total", "Plays counted");
-        metrics::describe_counter!(
-            "tourbus_media_plays_lost_total",
-            "Plays that could not be noted"
-        );
         root.close_orphaned_plays()?;
         let journal = PlayJournal::begin(root)?;
         let marks = Marks::load(root, WINDOW)?;

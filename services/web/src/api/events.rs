@@ -32,6 +32,22 @@ pub struct EventParams {
     pub after: Option<String>,
 }
 
+/// A stream that is open, counted for as long as it is.
+struct Open;
+
+impl Open {
+    fn begin() -> Self {
+        metrics::gauge!("tourbus_sse_clients").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        metrics::gauge!("tourbus_sse_clients").decrement(1.0);
+    }
+}
+
 /// Everything a subscription holds.
 struct Subscription {
     app: App,
@@ -39,6 +55,7 @@ struct Subscription {
     past: VecDeque<Arc<Told>>,
     resync: bool,
     rx: Receiver<Arc<Told>>,
+    _open: Open,
 }
 
 impl Subscription {
@@ -95,7 +112,7 @@ pub async fn stream(
     let batch = params.batch_id;
     let resync = past.is_none();
     let past = past.unwrap_or_default().into_iter().filter(|t| t.concerns(batch)).collect();
-    let stream = stream_of(Subscription { app, batch, past, resync, rx });
+    let stream = stream_of(Subscription { app, batch, past, resync, rx, _open: Open::begin() });
     let mut response =
         Sse::new(stream).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();
     let headers = response.headers_mut();

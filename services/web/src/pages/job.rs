@@ -53,6 +53,7 @@ struct JobPage {
     started: Option<When>,
     finished: Option<When>,
     took: String,
+    trace_id: Option<String>,
     /// What somebody should look at, although the job goes on, or has ended well.
     notices: Vec<Failure>,
     timeline: Vec<Entry>,
@@ -107,6 +108,7 @@ pub async fn page(
         finished: found.job.finished_at.map(show::when),
         took: took.unwrap_or_default(),
         notices,
+        trace_id: found.job.trace_id.clone(),
         timeline: timeline::entries(&found.job, found.timeline, &servers),
         steps: found.steps.into_iter().map(step).collect(),
         job,

@@ -2,12 +2,14 @@
 //! over the management API at most once in two seconds, however many look.
 
 mod ask;
+mod gauges;
 mod history;
 
 pub use history::{Point, QueueHistory};
 
 use ask::{Client, Counted};
 use chrono::{DateTime, Utc};
+use gauges::Gauges;
 use history::Recorder;
 use serde::Serialize;
 use std::{
@@ -136,6 +138,7 @@ pub struct Queues {
     store: Store,
     last: Mutex<Last>,
     history: SyncMutex<Recorder>,
+    gauges: SyncMutex<Gauges>,
 }
 
 /// What was seen last.
@@ -151,7 +154,9 @@ impl Queues {
     /// Of this broker, and of the orders in this database.
     pub fn new(config: ManagementConfig, store: Store) -> Result<Self, ClientError> {
         let client = Client::new(config)?;
-        Ok(Self { client, store, last: Mutex::default(), history: SyncMutex::default() })
+        let (last, history, gauges) =
+            (Mutex::default(), SyncMutex::default(), SyncMutex::default());
+        Ok(Self { client, store, last, history, gauges })
     }
 
     /// Everything, at most two seconds old.
@@ -173,8 +178,15 @@ impl Queues {
             Err(why) => Err(QueuesError { url: self.client.url().to_owned(), why }),
         };
         match &answer {
-            Ok(snapshot) => self.recorder().push(snapshot),
-            Err(error) => tracing::warn!(%error, "queues.unknown"),
+            Ok(snapshot) => {
+                self.recorder().push(snapshot);
+                self.gauges.lock().unwrap_or_else(PoisonError::into_inner).show(snapshot);
+                metrics::counter!("tourbus_broker_polls_total", "outcome" => "ok").increment(1);
+            }
+            Err(error) => {
+                metrics::counter!("tourbus_broker_polls_total", "outcome" => "failed").increment(1);
+                tracing::warn!(%error, "queues.unknown");
+            }
         }
         last.answer = Some((Instant::now(), answer.clone()));
         answer

@@ -3,7 +3,7 @@
 use super::apply::{Note, Touched, Work};
 use crate::{
     Deed, StoreError, audit,
-    jobs_core::{self, Ground, Held, column},
+    jobs_core::{self, Ground, Held, Lap, column},
     notify, outbox, reports, steps,
     tally::Tally,
     verify,
@@ -17,7 +17,7 @@ pub(super) async fn all(
     conn: &mut PgConnection,
     work: &mut Work<'_>,
     ground: &Ground,
-) -> Result<(), StoreError> {
+) -> Result<Vec<Lap>, StoreError> {
     tracing::trace!(jobs = work.touched.len(), now = %ground.now, settings = ?work.settings(), "inputs.write");
     let orders: Vec<_> =
         work.touched.iter_mut().flat_map(|t| std::mem::take(&mut t.orders)).collect();
@@ -39,14 +39,15 @@ pub(super) async fn all(
     });
     verify::record(conn, &reports.collect::<Vec<_>>()).await?;
     let held: Vec<Held> = std::mem::take(&mut work.touched).into_iter().map(|t| t.held).collect();
-    let jobs = jobs_core::save(conn, &held).await?;
+    let (jobs, laps) = jobs_core::save(conn, &held).await?;
     reports::owe(conn, &held).await?;
     let mut tally = Tally::default();
     for one in &held {
         tally.count(one);
     }
     let batches = tally.save(conn).await?;
-    notify::changed(conn, &jobs, &batches).await
+    notify::changed(conn, &jobs, &batches).await?;
+    Ok(laps)
 }
 
 async fn artists_and_timeline(conn: &mut PgConnection, work: &Work<'_>) -> Result<(), StoreError> {

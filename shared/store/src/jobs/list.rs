@@ -151,6 +151,8 @@ pub struct JobRow {
     pub at_servers: Vec<Uuid>,
     /// Why it failed, or what it last tripped over.
     pub error: Option<Value>,
+    /// The request that it follows from: a `traceparent`.
+    pub trace_parent: Option<String>,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
     /// When a worker began.
@@ -173,7 +175,7 @@ const COLUMNS: &str = "SELECT j.id, j.batch_id, j.kind, j.state, j.artist_id, \
      j.song_id, (SELECT title FROM songs s WHERE s.id = j.song_id) AS song_title, \
      ARRAY(SELECT DISTINCT s.server_id FROM steps s WHERE s.job_id = j.id \
            AND s.state IN ('sent', 'running')) AS at_servers, \
-     j.error, j.created_at, j.started_at, j.finished_at, j.updated_at \
+     j.error, j.trace_parent, j.created_at, j.started_at, j.finished_at, j.updated_at \
      FROM jobs j JOIN artists a ON a.id = j.artist_id";
 
 /// What needs eyes first: running (the longest first), failed, waiting, done, cancelled (of what

@@ -3,7 +3,7 @@
 use super::{LofiParams, enqueue::LofiRequest};
 use crate::{
     Action, Deed, StoreError, audit,
-    jobs_core::{self, Held, column},
+    jobs_core::{self, Held, column, trace_parent},
     notify, orders, outbox, steps,
 };
 use serde_json::{Value, json};
@@ -192,8 +192,8 @@ async fn insert(
     let rows: Vec<&Held> = jobs.iter().collect();
     let written: Vec<Uuid> = sqlx::query_scalar(
         "INSERT INTO jobs (id, batch_id, kind, params, state, artist_id, source_server_id,
-             target_server_id, epoch, files_total, bytes_total, song_id)
-         SELECT id, $1, 'lofi', params, 'queued', artist, home, home, epoch, 1, bytes, song
+             target_server_id, epoch, files_total, bytes_total, song_id, trace_parent)
+         SELECT id, $1, 'lofi', params, 'queued', artist, home, home, epoch, 1, bytes, song, $9
          FROM UNNEST($2::uuid[], $3::jsonb[], $4::uuid[], $5::uuid[], $6::bigint[], $7::bigint[],
              $8::uuid[]) AS u(id, params, artist, home, epoch, bytes, song)
          ON CONFLICT DO NOTHING RETURNING id",
@@ -206,6 +206,7 @@ async fn insert(
     .bind(column(&rows, |h| h.job.epoch as i64))
     .bind(column(&rows, |h| h.job.totals.bytes as i64))
     .bind(picked.iter().map(|p| p.params.song.id).collect::<Vec<_>>())
+    .bind(trace_parent())
     .fetch_all(&mut *conn)
     .await?;
     let written: HashSet<Uuid> = written.into_iter().collect();

@@ -3,7 +3,7 @@
 use super::VerifyParams;
 use crate::{
     StoreError,
-    jobs_core::{self, Held, column},
+    jobs_core::{self, Held, column, trace_parent},
     orders, outbox, steps,
 };
 use sqlx::{FromRow, PgConnection};
@@ -95,8 +95,8 @@ async fn insert(
 ) -> Result<HashSet<Uuid>, StoreError> {
     let written: Vec<Uuid> = sqlx::query_scalar(
         "INSERT INTO jobs (id, batch_id, kind, params, state, artist_id, source_server_id,
-             target_server_id, epoch, bytes_total)
-         SELECT id, $1, 'verify', params, 'queued', artist, home, home, epoch, bytes
+             target_server_id, epoch, bytes_total, trace_parent)
+         SELECT id, $1, 'verify', params, 'queued', artist, home, home, epoch, bytes, $8
          FROM UNNEST($2::uuid[], $3::jsonb[], $4::uuid[], $5::uuid[], $6::bigint[], $7::bigint[])
              AS u(id, params, artist, home, epoch, bytes)
          ON CONFLICT DO NOTHING RETURNING id",
@@ -108,6 +108,7 @@ async fn insert(
     .bind(column(rows, |h| h.job.target_id.0))
     .bind(column(rows, |h| h.job.epoch as i64))
     .bind(column(rows, |h| h.job.totals.bytes as i64))
+    .bind(trace_parent())
     .fetch_all(conn)
     .await?;
     Ok(written.into_iter().collect())

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use tourbus_domain::JobKind;
+use tourbus_domain::{JobKind, TraceParent};
 use tourbus_store::{JobEventRow, JobRow, JobStepRow};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -65,6 +65,9 @@ pub struct JobView {
     /// Why it failed, or what it last tripped over: `{class, code, message, path, remedy}`.
     #[schema(value_type = Option<Object>)]
     pub error: Option<Value>,
+    /// The trace of the request that it follows from, 32 hexadecimal digits: in the logs and spans of
+    /// all that was done for it. Null for jobs of versions before.
+    pub trace_id: Option<String>,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
     /// When a worker began.
@@ -104,6 +107,10 @@ impl From<JobRow> for JobView {
             bytes_done: row.bytes_done,
             bytes_total: row.bytes_total,
             error: row.error,
+            trace_id: row
+                .trace_parent
+                .and_then(|t| t.parse::<TraceParent>().ok())
+                .map(TraceParent::trace_id),
             created_at: row.created_at,
             started_at: row.started_at,
             finished_at: row.finished_at,
