@@ -15,6 +15,7 @@ mod parts;
 mod place;
 mod process;
 mod ways;
+mod webhooks;
 
 pub use agent::{AgentConfig, JoiningConfig};
 pub use client_tls::ClientTlsConfig;
@@ -29,4 +30,5 @@ pub use process::{
     CoordinatorConfig, MediaConfig, ServerUserConfig, StagingServerConfig, TopologyConfig,
     UserConfig, WebConfig, WorkerConfig,
 };
+pub use webhooks::WebhooksConfig;
 pub use ways::{Inspection, Way, WayFault, Ways};

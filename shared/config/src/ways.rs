@@ -27,11 +27,13 @@ pub enum Way {
     Listen,
     /// The listener of health and metrics.
     Health,
+    /// HTTP to webhooks: what is told of the cluster.
+    Webhooks,
 }
 
 impl Way {
     /// Every way.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Broker,
         Self::Staging,
         Self::Management,
@@ -39,6 +41,7 @@ impl Way {
         Self::ServerUrl,
         Self::Listen,
         Self::Health,
+        Self::Webhooks,
     ];
 
     /// Its name in `allow_unencrypted`.
@@ -51,13 +54,18 @@ impl Way {
             Self::ServerUrl => "server_url",
             Self::Listen => "listen",
             Self::Health => "health",
+            Self::Webhooks => "webhooks",
         }
     }
 
     const fn encrypted(self) -> &'static str {
         match self {
             Self::Broker => "use amqps://",
-            Self::Staging | Self::Management | Self::MainUrl | Self::ServerUrl => "use https://",
+            Self::Staging
+            | Self::Management
+            | Self::MainUrl
+            | Self::ServerUrl
+            | Self::Webhooks => "use https://",
             Self::Listen => "set [tls], or listen on loopback behind a proxy that speaks TLS",
             Self::Health => "listen on loopback",
         }
