@@ -39,3 +39,51 @@ impl Default for WebhooksConfig {
         }
     }
 }
+
+/// Longest URL of a webhook, in bytes.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 2000;
+
+/// Why a webhook cannot be at this URL, in a sentence; none if it can.
+pub fn webhook_url_fault(url: &str) -> Option<&'static str> {
+    if url.len() > WEBHOOK_URL_BYTES_MAX {
+        return Some("The URL is longer than 2000 bytes.");
+    }
+    let parsed = match url::Url::parse(url) {
+        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => parsed,
+        _ => return Some("The URL does not begin with https:// and name a host."),
+    };
+    if parsed.host_str().is_none_or(str::is_empty) {
+        return Some("The URL names no host.");
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Some("The URL holds a user name or a password, which would not be sent.");
+    }
+    if parsed.fragment().is_some() {
+        return Some("The URL has a part behind #, which is never sent.");
+    }
+    (url.chars().any(char::is_whitespace) || url.contains('\0'))
+        .then_some("The URL has a space or a NUL in it.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_is_at_a_plain_url() {
+        for good in ["https://hooks.example/a?b=c", "http://127.0.0.1:8080/"] {
+            assert_eq!(webhook_url_fault(good), None, "{good}");
+        }
+        for bad in [
+            "",
+            "hooks.example",
+            "ftp://hooks.example/",
+            "https://u:p@hooks.example/",
+            "https://hooks.example/#a",
+            "https://hooks.example/ a",
+        ] {
+            assert!(webhook_url_fault(bad).is_some(), "{bad}");
+        }
+        assert!(webhook_url_fault(&format!("https://h.example/{}", "x".repeat(2000))).is_some());
+    }
+}
