@@ -89,7 +89,17 @@ impl Api {
         self.ask(request, path).await
     }
 
-    /// The same with an `Idempotency-Key`: it is done once, though an answer may be lost.
+    /// `PATCH /api/v1{path}`.
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<Value, CliError> {
+        self.ask(self.request(Method::PATCH, path).json(body), path).await
+    }
+
+    /// `DELETE /api/v1{path}`.
+    pub async fn delete(&self, path: &str) -> Result<Value, CliError> {
+        self.ask(self.request(Method::DELETE, path), path).await
+    }
+
+    /// A POST with an `Idempotency-Key`: it is done once, though an answer may be lost.
     pub async fn post_once(&self, path: &str, body: &Value) -> Result<Value, CliError> {
         let key = Uuid::new_v4().to_string();
         let mut tries = 1;

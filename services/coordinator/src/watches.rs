@@ -87,9 +87,7 @@ fn measure(ground: &BalanceGround, tolerance: f64) -> Result<BalanceLook, Balanc
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tourbus_domain::{
-        ArtistId, BalanceArtist, BalanceServer, Role, ServerId, TargetRoom,
-    };
+    use tourbus_domain::{ArtistId, BalanceArtist, BalanceServer, Role, ServerId, TargetRoom};
 
     fn ground(plays: [u64; 2]) -> BalanceGround {
         let ids = [ServerId::new(), ServerId::new()];

@@ -95,7 +95,9 @@ impl Coordinator {
             return Ok(Tried::Delivered);
         }
         if told.verdict == Verdict::Gone {
-            return Ok(Tried::SwitchOff("It answered 410 Gone: it wants to be told no more.".to_owned()));
+            return Ok(Tried::SwitchOff(
+                "It answered 410 Gone: it wants to be told no more.".to_owned(),
+            ));
         }
         let failing_s = self.store.webhook_failing_s(due.webhook_id).await?.unwrap_or(0.0);
         if failing_s > config.off_after_s as f64 {

@@ -30,5 +30,5 @@ pub use process::{
     CoordinatorConfig, MediaConfig, ServerUserConfig, StagingServerConfig, TopologyConfig,
     UserConfig, WebConfig, WorkerConfig,
 };
-pub use webhooks::{WEBHOOK_URL_BYTES_MAX, WebhooksConfig, webhook_url_fault};
 pub use ways::{Inspection, Way, WayFault, Ways};
+pub use webhooks::{WEBHOOK_URL_BYTES_MAX, WebhooksConfig, webhook_url_fault};

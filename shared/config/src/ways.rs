@@ -61,11 +61,9 @@ impl Way {
     const fn encrypted(self) -> &'static str {
         match self {
             Self::Broker => "use amqps://",
-            Self::Staging
-            | Self::Management
-            | Self::MainUrl
-            | Self::ServerUrl
-            | Self::Webhooks => "use https://",
+            Self::Staging | Self::Management | Self::MainUrl | Self::ServerUrl | Self::Webhooks => {
+                "use https://"
+            }
             Self::Listen => "set [tls], or listen on loopback behind a proxy that speaks TLS",
             Self::Health => "listen on loopback",
         }

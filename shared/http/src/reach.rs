@@ -99,14 +99,12 @@ const fn is_public_v4(ip: Ipv4Addr) -> bool {
     !special
 }
 
-/// Only what is given out (2000::/3), without what is in it for special use: among it addresses
+/// Only what is given out (`2000::/3`), without what is in it for special use: among it addresses
 /// that hold an IPv4 address, which may be a private one.
 const fn is_public_v6(ip: Ipv6Addr) -> bool {
     let [a, b, ..] = ip.segments();
-    let special = (a == 0x2001 && b < 0x0200)
-        || (a == 0x2001 && b == 0x0db8)
-        || a == 0x2002
-        || (a == 0x3fff && b < 0x1000);
+    let special =
+        (a == 0x2001 && (b < 0x0200 || b == 0x0db8)) || a == 0x2002 || (a == 0x3fff && b < 0x1000);
     a & 0xe000 == 0x2000 && !special
 }
 
@@ -120,11 +118,33 @@ mod tests {
             assert!(is_public(public.parse().unwrap()), "{public}");
         }
         for other in [
-            "127.0.0.1", "127.9.9.9", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254",
-            "0.0.0.0", "0.1.2.3", "100.64.0.1", "192.0.0.8", "192.0.2.1", "198.18.0.1",
-            "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1", "fe80::1", "fd00::1",
-            "ff02::1", "::ffff:10.0.0.1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
-            "2001:db8::1", "2001::1", "::127.0.0.1",
+            "127.0.0.1",
+            "127.9.9.9",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "0.1.2.3",
+            "100.64.0.1",
+            "192.0.0.8",
+            "192.0.2.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "fe80::1",
+            "fd00::1",
+            "ff02::1",
+            "::ffff:10.0.0.1",
+            "::ffff:127.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "2001:db8::1",
+            "2001::1",
+            "::127.0.0.1",
         ] {
             assert!(!is_public(other.parse().unwrap()), "{other}");
         }
@@ -134,8 +154,12 @@ mod tests {
     async fn a_private_address_must_be_allowed_however_it_is_written() {
         let loopback = ["127.0.0.0/8".parse().unwrap()];
         for url in [
-            "http://127.0.0.1:9/", "http://2130706433/", "http://0x7f.1/", "http://localhost/",
-            "http://a.localhost./", "http://[::ffff:127.0.0.1]/",
+            "http://127.0.0.1:9/",
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://localhost/",
+            "http://a.localhost./",
+            "http://[::ffff:127.0.0.1]/",
         ] {
             let refused = address(url, &[]).await;
             assert!(matches!(refused, Err(Unreachable::Private { .. })), "{url}: {refused:?}");

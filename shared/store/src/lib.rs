@@ -48,8 +48,8 @@ pub use accounts::{
 pub use actions::BatchCancelled;
 pub use artists::{
     Adopted, ArtistChange, ArtistChanged, ArtistCursor, ArtistKey, ArtistQuery, ArtistRow,
-    ArtistSort, AskedArtist, Created, GrantFacts, HomeRow, HomeTotals, Matching, MoveNews, NewArtist,
-    NewSong, OwnArtist, SignUp, SignedUp, SongRow, Wish,
+    ArtistSort, AskedArtist, Created, GrantFacts, HomeRow, HomeTotals, Matching, MoveNews,
+    NewArtist, NewSong, OwnArtist, SignUp, SignedUp, SongRow, Wish,
 };
 pub use audit::{Action, AuditQuery, AuditRow, By, Deed, DeedResult};
 pub use batches::{BatchProgress, BatchQuery, BatchRetried, BatchRow, BatchStage, RefusalRow};
@@ -92,8 +92,8 @@ pub use verify::{
 };
 pub use watches::{BalanceLook, BalanceWatchRow, OUT_RUNS_TOLD, WatchEvery};
 pub use webhooks::{
-    DeliveryQuery, DeliveryRow, DueDelivery, NewWebhook, Tried, TriedBody, WebhookChange, WebhookEvent,
-    WebhookRow, WebhooksAmiss,
+    DeliveryQuery, DeliveryRow, DueDelivery, NewWebhook, Tried, TriedBody, WebhookChange,
+    WebhookEvent, WebhookRow, WebhooksAmiss,
 };
 
 use secrecy::ExposeSecret;

@@ -117,7 +117,9 @@ impl Coordinator {
 
 fn said(status: StatusCode) -> String {
     if status.is_redirection() {
-        return format!("it answers {status}: redirects are not followed; use the URL that it leads to");
+        return format!(
+            "it answers {status}: redirects are not followed; use the URL that it leads to"
+        );
     }
     format!("it answers {status}")
 }
@@ -143,7 +145,10 @@ mod tests {
     fn only_success_has_arrived_and_gone_is_gone() {
         let of = |code: u16| Verdict::of(StatusCode::from_u16(code).unwrap());
         assert_eq!((of(200), of(204)), (Verdict::Arrived, Verdict::Arrived));
-        assert_eq!((of(301), of(404), of(500)), (Verdict::Failed, Verdict::Failed, Verdict::Failed));
+        assert_eq!(
+            (of(301), of(404), of(500)),
+            (Verdict::Failed, Verdict::Failed, Verdict::Failed)
+        );
         assert_eq!(of(410), Verdict::Gone);
         assert!(said(StatusCode::FOUND).contains("not followed"));
     }

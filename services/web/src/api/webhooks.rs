@@ -90,9 +90,12 @@ pub struct DeliveryParams {
 fn name(text: &str) -> Result<String, Problem> {
     let name = text.trim();
     if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.contains('\0') {
-        return Err(Problem::unprocessable("bad_name", "A webhook has a name that people know it by.")
-            .remedy(format!("Use 1 to {NAME_CHARS_MAX} characters."))
-            .field("name"));
+        return Err(Problem::unprocessable(
+            "bad_name",
+            "A webhook has a name that people know it by.",
+        )
+        .remedy(format!("Use 1 to {NAME_CHARS_MAX} characters."))
+        .field("name"));
     }
     Ok(name.to_owned())
 }
@@ -105,9 +108,10 @@ fn url(app: &App, text: &str) -> Result<String, Problem> {
     }
     let may = app.config.allow_unencrypted.contains(&Way::Webhooks);
     if !may && is_readable(url).unwrap_or(true) {
-        return Err(bad("What is sent to an http:// URL can be read and changed on its way.").remedy(
-            "Use https://; or name \"webhooks\" in allow_unencrypted of web and coordinator.",
-        ));
+        return Err(bad("What is sent to an http:// URL can be read and changed on its way.")
+            .remedy(
+                "Use https://; or name \"webhooks\" in allow_unencrypted of web and coordinator.",
+            ));
     }
     Ok(url.to_owned())
 }
@@ -251,7 +255,10 @@ pub async fn log(
 /// Every webhook.
 #[utoipa::path(get, path = "/webhooks", tag = "webhooks", operation_id = "list_webhooks",
     responses((status = 200, body = Page<WebhookView>), (status = 403, body = Problem)))]
-pub async fn list(State(app): State<App>, actor: Actor) -> Result<Json<Page<WebhookView>>, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    actor: Actor,
+) -> Result<Json<Page<WebhookView>>, Problem> {
     Ok(Json(Page::whole(all(&app, &actor).await?)))
 }
 
@@ -364,9 +371,8 @@ mod tests {
 
     #[test]
     fn what_is_no_event_is_named_and_none_is_too_few() {
-        let of = |names: &[&str]| {
-            events(&names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>())
-        };
+        let of =
+            |names: &[&str]| events(&names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>());
         let two = of(&["batch.failed", "job.stuck", "batch.failed"]).unwrap();
         assert_eq!(two, [WebhookEvent::BatchFailed, WebhookEvent::JobStuck]);
         for bad in [&[][..], &["batch.exploded"], &["webhook.test"]] {

@@ -90,7 +90,9 @@ mod tests {
 
     #[test]
     fn a_tolerance_is_typed_in_per_cent() {
-        let of = |text: &str| patch(&Fields::parse(format!("every=daily&watch_tolerance={text}").as_bytes()));
+        let of = |text: &str| {
+            patch(&Fields::parse(format!("every=daily&watch_tolerance={text}").as_bytes()))
+        };
         assert!((of("12,5").unwrap().tolerance.unwrap() - 0.125).abs() < 1e-9);
         assert_eq!(of("x").unwrap_err().field, Some("tolerance"));
         assert_eq!((percent(0.25), percent(0.125)), ("25".to_owned(), "12.5".to_owned()));

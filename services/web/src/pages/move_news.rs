@@ -37,7 +37,9 @@ fn told(news: &MoveNews) -> News {
         None => String::new(),
     };
     let ended = match &news.ended_to {
-        Some(to) if news.arrived => format!("Your music has moved to {to}. All links to it work as before."),
+        Some(to) if news.arrived => {
+            format!("Your music has moved to {to}. All links to it work as before.")
+        }
         Some(to) if news.stuck => format!(
             "The move of your music to {to} was broken off. Your music is where it was; the people \
              who run this site look into it."

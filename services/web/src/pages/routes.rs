@@ -2,8 +2,9 @@
 //! from it, so no page can be forgotten.
 
 use super::{
-    accounts, artist, artist_new, audit, balance, balance_watch, batch, batches, dead, home, job, jobs, joining,
-    lofi, move_artists, move_check, move_news, overview as overview_page, own, queues,
+    accounts, artist, artist_new, audit, balance, balance_watch, batch, batches, dead, home, job,
+    jobs, joining, lofi, move_artists, move_check, move_news, overview as overview_page, own,
+    queues,
     servers::{delete, drain, form, overview},
     settings, sign_in, sign_up, verify, webhooks, workshop,
 };
@@ -102,12 +103,7 @@ fn of_the_cluster() -> Vec<Route> {
         look("/overview", May(Right::Look), overview_page::page),
         look("/balance", May(Right::Look), balance::page),
         change("/balance", May(Right::Move), Action::MoveQueue, balance::queue),
-        change(
-            "/balance/watch",
-            May(Right::Servers),
-            Action::SettingsModify,
-            balance_watch::set,
-        ),
+        change("/balance/watch", May(Right::Servers), Action::SettingsModify, balance_watch::set),
         change("/balance/look", May(Right::Steer), Action::BalanceLook, balance_watch::look),
         look("/batches", May(Right::Look), batches::list),
         look("/batches/{id}", May(Right::Look), batch::page),

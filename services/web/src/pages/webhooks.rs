@@ -62,7 +62,8 @@ impl Form {
 
     fn typed(fields: &Fields, problem: Problem) -> Self {
         let chosen = chosen(fields);
-        let form = Self::new(fields.text("name"), fields.text("url"), &chosen, fields.ticked("active"));
+        let form =
+            Self::new(fields.text("name"), fields.text("url"), &chosen, fields.ticked("active"));
         Self { problem: Some(problem), ..form }
     }
 
@@ -106,7 +107,7 @@ fn line(webhook: WebhookView) -> Line {
         n if n == WebhookEvent::choices().count() => "all events".to_owned(),
         _ => webhook.events.join(", "),
     };
-    Line { state, tone, events, webhook }
+    Line { webhook, state, tone, events }
 }
 
 #[derive(Template)]
@@ -225,12 +226,7 @@ struct OnePage {
     next: String,
 }
 
-async fn show_one(
-    app: &App,
-    actor: &Actor,
-    id: Uuid,
-    mut said: Said,
-) -> Result<Response, Problem> {
+async fn show_one(app: &App, actor: &Actor, id: Uuid, mut said: Said) -> Result<Response, Problem> {
     let webhook = webhooks::read(app, actor, id).await?;
     let params = DeliveryParams {
         state: Some(said.asked.state.clone()),

@@ -105,7 +105,11 @@ impl Store {
             url: row.url,
             body: row.body,
             tries: row.tries.unsigned_abs(),
-            secrets: [Some(row.secret), row.old_secret].into_iter().flatten().map(Into::into).collect(),
+            secrets: [Some(row.secret), row.old_secret]
+                .into_iter()
+                .flatten()
+                .map(Into::into)
+                .collect(),
         };
         Ok(rows.into_iter().map(due).collect())
     }

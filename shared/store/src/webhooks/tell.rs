@@ -78,10 +78,7 @@ async fn write(
 }
 
 /// Batches that have just ended, by their ids.
-pub(crate) async fn batches_ended(
-    conn: &mut PgConnection,
-    ids: &[Uuid],
-) -> Result<(), StoreError> {
+pub(crate) async fn batches_ended(conn: &mut PgConnection, ids: &[Uuid]) -> Result<(), StoreError> {
     if ids.is_empty() {
         return Ok(());
     }
