@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{
     fs,
-    os::unix::fs::symlink,
     path::Path,
     sync::{Arc, Mutex},
     time::Duration,
@@ -21,7 +20,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Only this one address of the machine is allowed.
 const QUICK: &str = "
 [coordinator]
-offline_after_s = 4
+offline_after_s = 10
 [coordinator.webhooks]
 allow_private = ['127.0.0.1']
 retry_base_ms = 200
@@ -148,18 +147,20 @@ impl Receiver {
     }
 }
 
-/// A webhook for every event: its path in the API, and its secret.
-async fn hook(cluster: &Cluster, url: &str) -> (String, String) {
-    let events = [
-        "batch.finished",
-        "batch.failed",
-        "server.offline",
-        "server.online",
-        "job.stuck",
-        "verify.finding",
-        "balance.out_of_balance",
-        "balance.watch_silent",
-    ];
+/// Every event that is told.
+const ALL: [&str; 8] = [
+    "batch.finished",
+    "batch.failed",
+    "server.offline",
+    "server.online",
+    "job.stuck",
+    "verify.finding",
+    "balance.out_of_balance",
+    "balance.watch_silent",
+];
+
+/// A webhook for these events: its path in the API, and its secret.
+async fn hook(cluster: &Cluster, url: &str, events: &[&str]) -> (String, String) {
     let body = json!({ "name": "Ops", "url": url, "events": events });
     let (status, made) = cluster.api.post("/webhooks", &body).await.unwrap();
     assert_eq!(status, 201, "{made}");
@@ -184,7 +185,7 @@ async fn newest(cluster: &Cluster, hook: &str, what: &str, fits: impl Fn(&Value)
 async fn what_happens_is_told_signed_and_again_until_it_arrives() {
     let cluster = Cluster::start_with("webhooks", QUICK).await;
     let mut receiver = Receiver::start().await;
-    let (hook, secret) = hook(&cluster, &receiver.url()).await;
+    let (hook, secret) = hook(&cluster, &receiver.url(), &["batch.finished"]).await;
     receiver.answers(&[500, 503]);
     let artist = cluster.add_artist("server2", small).await;
     let batch = cluster.move_all(std::slice::from_ref(&artist), "server3").await;
@@ -256,11 +257,11 @@ async fn what_happens_is_told_signed_and_again_until_it_arrives() {
     cluster.finish().await;
 }
 
-/// Nothing can arrive there any more, nor be undone.
+/// Nothing can arrive there any more, nor be undone: where the directory was is a file.
 fn spoil(cluster: &Cluster, slug: &str) {
     let incoming = cluster.hidden(slug, "incoming");
     fs::remove_dir(&incoming).unwrap();
-    symlink("/proc/sys", incoming).unwrap();
+    fs::write(incoming, "").unwrap();
 }
 
 fn mend(cluster: &Cluster, slug: &str) {
@@ -292,7 +293,7 @@ fn rot(root: &Path) {
 async fn each_event_is_told_when_its_real_cause_happens() {
     let cluster = Cluster::start_with("webhook_causes", QUICK).await;
     let receiver = Receiver::start().await;
-    let (_, secret) = hook(&cluster, &receiver.url()).await;
+    let (_, secret) = hook(&cluster, &receiver.url(), &ALL).await;
 
     // All plays are on one server, twice in a row.
     let artist = cluster.add_artist("master", small).await;
@@ -307,7 +308,8 @@ async fn each_event_is_told_when_its_real_cause_happens() {
     let second = look().await;
     assert!(second["alert_since"].is_string(), "{second}");
     let told = receiver.wait_for("balance.out_of_balance").await.body();
-    assert_eq!(told["data"]["worst_off"], 2.0, "three times its share: {told}");
+    let off = told["data"]["worst_off"].as_f64().unwrap();
+    assert!((off - 2.0).abs() < 1e-6, "three times its share: {told}");
 
     // A file rots.
     verify(&cluster, &artist).await;
