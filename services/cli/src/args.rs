@@ -5,6 +5,7 @@
 
 mod cluster;
 mod other;
+mod webhooks;
 mod work;
 
 pub use cluster::{
@@ -12,9 +13,13 @@ pub use cluster::{
     ServersAction, Sure, size as limit_size,
 };
 pub use other::{
-    Audit, AuditAction, AuditList, Balance, BalanceAction, BalanceApply, BalanceShow, Dead,
-    Discard, LofiAction, LofiFailures, LofiQueue, LofiRetry, LofiStatus, OneLetter, Queues,
+    Audit, AuditAction, AuditList, Balance, BalanceAction, BalanceApply, BalanceShow, BalanceWatch,
+    Dead, Discard, LofiAction, LofiFailures, LofiQueue, LofiRetry, LofiStatus, OneLetter, Queues,
     QueuesAction, Verify, VerifyAction, VerifyFindings, VerifyQueue,
+};
+pub use webhooks::{
+    AddWebhook, Deliveries, EditWebhook, OneDelivery, OneWebhook, RemoveWebhook, Webhooks,
+    WebhooksAction,
 };
 pub use work::{
     Batches, BatchesAction, BatchesList, CancelBatch, Jobs, JobsAction, JobsList, Moves,
@@ -67,6 +72,9 @@ pub enum Command {
     /// Show or queue the moves that spread plays evenly over the servers
     #[command(after_help = EXIT)]
     Balance(Balance),
+    /// Tell other programs what happens; see what became of it
+    #[command(after_help = EXIT)]
+    Webhooks(Webhooks),
 }
 
 /// Which master, and in which form it is told.
@@ -219,6 +227,17 @@ pub mod tests {
             "audit --actor me@example.org --action job. --since 7d",
             "balance --tolerance 0.2",
             "balance apply --tolerance 0.2 --yes --express",
+            "balance watch",
+            "balance watch --every hourly --tolerance 0.2",
+            "balance watch --now",
+            "webhooks",
+            "webhooks add --name ops --to https://h.example/x --events batch.failed,job.stuck",
+            "webhooks edit ops --rename ops2 --off",
+            "webhooks rotate ops",
+            "webhooks remove ops --yes",
+            "webhooks test ops --json",
+            "webhooks deliveries ops --state failed --all",
+            "webhooks send-again 01890a5d-ac96-774b-bcce-b302099a8057",
         ] {
             parsed(line).unwrap_or_else(|e| panic!("{line}: {e}"));
         }
@@ -240,6 +259,9 @@ pub mod tests {
             "verify queue --everything --rate fast",
             "audit --since yesterday-ish",
             "balance --tolerance 7",
+            "balance watch --every weekly",
+            "webhooks add --name ops",
+            "webhooks edit ops --on --off",
         ] {
             assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line}");
         }

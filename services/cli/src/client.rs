@@ -94,7 +94,12 @@ impl Api {
         self.ask(self.request(Method::PATCH, path).json(body), path).await
     }
 
-    /// `POST` with an `Idempotency-Key`: it is done once, though an answer may be lost.
+    /// `DELETE /api/v1{path}`.
+    pub async fn delete(&self, path: &str) -> Result<Value, CliError> {
+        self.ask(self.request(Method::DELETE, path), path).await
+    }
+
+    /// A POST with an `Idempotency-Key`: it is done once, though an answer may be lost.
     pub async fn post_once(&self, path: &str, body: &Value) -> Result<Value, CliError> {
         let key = Uuid::new_v4().to_string();
         let mut tries = 1;

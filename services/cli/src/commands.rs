@@ -10,12 +10,13 @@ mod moves;
 mod queues;
 mod servers;
 mod verify;
+mod webhooks;
 
 use crate::{
     Ended,
     args::{
         ArtistsAction, AuditAction, BalanceAction, BatchesAction, Command, JobsAction, MovesAction,
-        QueuesAction, ServersAction, VerifyAction,
+        QueuesAction, ServersAction, VerifyAction, WebhooksAction,
     },
     client,
     error::CliError,
@@ -65,6 +66,10 @@ pub async fn run(command: Command) -> Result<Ended, CliError> {
         Command::Balance(c) => {
             let action: BalanceAction = c.what.action()?;
             balance::run(&Screen::new(&c.access)?, action).await
+        }
+        Command::Webhooks(c) => {
+            let action: WebhooksAction = c.what.action()?;
+            webhooks::run(&Screen::new(&c.access)?, action).await
         }
     }
 }

@@ -398,3 +398,38 @@ pub struct BalanceServer {
     pub bytes_before: i64,
     pub bytes_after: i64,
 }
+
+#[derive(Debug, Deserialize)]
+pub struct Webhook {
+    pub id: Uuid,
+    pub name: String,
+    pub url: String,
+    pub events: Vec<String>,
+    pub state: String,
+    pub last_success_at: Option<DateTime<Utc>>,
+    pub waiting: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Delivery {
+    pub id: Uuid,
+    pub event: String,
+    pub state: String,
+    pub tries: i64,
+    pub created_at: DateTime<Utc>,
+    pub next_try_at: Option<DateTime<Utc>>,
+    pub status: Option<i64>,
+    pub latency_ms: Option<i64>,
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct BalanceWatch {
+    pub every: String,
+    pub tolerance: f64,
+    pub last_run_at: Option<DateTime<Utc>>,
+    pub worst_server: Option<String>,
+    pub worst_off: Option<f64>,
+    pub alert_since: Option<DateTime<Utc>>,
+    pub silent: bool,
+}

@@ -21,6 +21,11 @@ impl Coordinator {
                 Ok(rows) => tracing::info!(rows, "housekeeping.verifies_pruned"),
                 Err(error) => tracing::warn!(%error, "housekeeping.verifies_not_pruned"),
             }
+            match self.store.prune_webhook_deliveries().await {
+                Ok(0) => {}
+                Ok(rows) => tracing::info!(rows, "housekeeping.webhook_deliveries_pruned"),
+                Err(error) => tracing::warn!(%error, "housekeeping.webhook_deliveries_not_pruned"),
+            }
             match self.store.prune().await {
                 Ok(pruned) if pruned == Pruned::default() => {}
                 Ok(pruned) => tracing::info!(?pruned, "housekeeping.pruned"),

@@ -26,6 +26,8 @@ mod reports;
 mod rescue;
 mod sweep;
 mod verify;
+mod watches;
+mod webhooks;
 
 pub use error::CoordinatorError;
 pub use keyring::{Key, KeyState, Keyring, KeyringError, KeyringFile};
@@ -135,6 +137,12 @@ impl Coordinator {
         tasks.spawn(async move { this.announce_limits().await });
         let this = Arc::clone(self);
         tasks.spawn(async move { this.measure_cluster().await });
+        let this = Arc::clone(self);
+        tasks.spawn(async move { this.tell_webhooks().await });
+        let this = Arc::clone(self);
+        tasks.spawn(async move { this.watch_servers().await });
+        let this = Arc::clone(self);
+        tasks.spawn(async move { this.watch_balance().await });
         let (this, health) = (Arc::clone(self), health.clone());
         tasks.spawn(async move { this.watch(health).await });
     }

@@ -11,6 +11,8 @@ const { on, batch, job } = box.dataset;
 let source = null;
 let due = false;
 let loading = false;
+// What was read last: what is the same is not announced again.
+let shown = "";
 
 async function reload() {
   if (!due || loading || document.hidden || box.querySelector(":focus, .do:hover")) return;
@@ -21,7 +23,8 @@ async function reload() {
     if (answer.ok && !answer.redirected) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("refresh");
-      if (fresh) {
+      if (fresh && fresh.innerHTML !== shown) {
+        shown = fresh.innerHTML;
         box.replaceChildren(...fresh.childNodes);
         localise(box);
       }

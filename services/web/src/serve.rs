@@ -126,6 +126,7 @@ pub async fn run_on(
             async move { app.queues.record(shutdown).await }
         }),
         tokio::spawn(revoker.run()),
+        tokio::spawn(note_main_url(store.clone(), app.config.cluster.main_url.clone())),
         tokio::spawn(failures::run(failed.clone(), store.clone(), window, shutdown.clone())),
     ];
     tracing::info!(address = ?listener.local_addr().ok(), "web.listening");
@@ -187,6 +188,14 @@ fn router(app: App) -> Router {
         .layer(axum::middleware::from_fn(headers::add))
         .layer(CatchPanicLayer::new())
         .with_state(app)
+}
+
+/// Until it is noted: the coordinator may have to migrate the database first.
+async fn note_main_url(store: Store, main_url: String) {
+    while let Err(error) = store.note_main_url(main_url.trim_end_matches('/')).await {
+        tracing::debug!(%error, "web.main_url_not_noted");
+        tokio::time::sleep(PING_EVERY).await;
+    }
 }
 
 async fn watch(store: Store, health: Health) {

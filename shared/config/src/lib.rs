@@ -15,6 +15,7 @@ mod parts;
 mod place;
 mod process;
 mod ways;
+mod webhooks;
 
 pub use agent::{AgentConfig, JoiningConfig};
 pub use client_tls::ClientTlsConfig;
@@ -30,3 +31,4 @@ pub use process::{
     UserConfig, WebConfig, WorkerConfig,
 };
 pub use ways::{Inspection, Way, WayFault, Ways};
+pub use webhooks::{WEBHOOK_URL_BYTES_MAX, WebhooksConfig, webhook_url_fault};

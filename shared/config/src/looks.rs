@@ -28,6 +28,7 @@ impl Ways for CoordinatorConfig {
         inspection.broker("broker", &self.broker);
         inspection.staging("staging", &self.staging);
         inspection.tls("servers_tls", &self.servers_tls, true);
+        inspection.tls("webhooks.tls", &self.webhooks.tls, true);
         inspection.listener(Way::Health, "health.listen", self.health.listen, None);
     }
 

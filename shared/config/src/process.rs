@@ -4,7 +4,7 @@ use crate::parts::{
     BrokerConfig, ClusterConfig, DatabaseConfig, HealthConfig, ManagementConfig, Slots,
     StagingConfig, TelemetryConfig, TlsConfig, WorkerLimits,
 };
-use crate::{ClientTlsConfig, Network, Way, agent::JoiningConfig};
+use crate::{ClientTlsConfig, Network, Way, WebhooksConfig, agent::JoiningConfig};
 use secrecy::SecretString;
 use serde::Deserialize;
 use std::{net::SocketAddr, path::PathBuf};
@@ -109,6 +109,12 @@ pub struct CoordinatorConfig {
     /// Logs and spans.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
+    /// A server whose workers have been silent this long is offline, in seconds; as web has it.
+    #[serde(default = "offline_after")]
+    pub offline_after_s: u32,
+    /// How webhooks are told.
+    #[serde(default)]
+    pub webhooks: WebhooksConfig,
     /// What may go unencrypted beyond this machine.
     #[serde(default)]
     pub allow_unencrypted: Vec<Way>,

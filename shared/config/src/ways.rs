@@ -30,11 +30,13 @@ pub enum Way {
     Health,
     /// OTLP to the collector: what was done when, and for which request.
     Otlp,
+    /// HTTP to webhooks: what is told of the cluster.
+    Webhooks,
 }
 
 impl Way {
     /// Every way.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Broker,
         Self::Staging,
         Self::Management,
@@ -43,6 +45,7 @@ impl Way {
         Self::Listen,
         Self::Health,
         Self::Otlp,
+        Self::Webhooks,
     ];
 
     /// Its name in `allow_unencrypted`.
@@ -56,15 +59,19 @@ impl Way {
             Self::Listen => "listen",
             Self::Health => "health",
             Self::Otlp => "otlp",
+            Self::Webhooks => "webhooks",
         }
     }
 
     const fn encrypted(self) -> &'static str {
         match self {
             Self::Broker => "use amqps://",
-            Self::Staging | Self::Management | Self::MainUrl | Self::ServerUrl | Self::Otlp => {
-                "use https://"
-            }
+            Self::Staging
+            | Self::Management
+            | Self::MainUrl
+            | Self::ServerUrl
+            | Self::Otlp
+            | Self::Webhooks => "use https://",
             Self::Listen => "set [tls], or listen on loopback behind a proxy that speaks TLS",
             Self::Health => "listen on loopback",
         }

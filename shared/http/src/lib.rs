@@ -7,6 +7,7 @@
 //! panics when it is asked for a client without ours.
 
 pub mod forwarded;
+pub mod reach;
 
 use reqwest::{Client, ClientBuilder, Url, redirect::Policy};
 use std::{

@@ -5,6 +5,7 @@ mod filter;
 mod insert;
 mod list;
 mod own;
+mod told;
 
 pub use create::{AskedArtist, Created};
 pub(crate) use filter::like_pattern;
@@ -12,3 +13,4 @@ pub use filter::{HomeTotals, Matching};
 pub use insert::{Adopted, NewArtist, NewSong};
 pub use list::{ArtistCursor, ArtistKey, ArtistQuery, ArtistRow, ArtistSort, HomeRow, SongRow};
 pub use own::{ArtistChange, ArtistChanged, GrantFacts, OwnArtist, SignUp, SignedUp, Wish};
+pub use told::MoveNews;

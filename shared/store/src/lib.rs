@@ -41,6 +41,8 @@ mod tally;
 mod tokens;
 mod upkeep;
 mod verify;
+mod watches;
+mod webhooks;
 
 pub use accounts::{
     Account, AccountChange, AccountError, AccountRow, NewAccount, PasswordReset, Role, UnknownRole,
@@ -48,8 +50,8 @@ pub use accounts::{
 pub use actions::BatchCancelled;
 pub use artists::{
     Adopted, ArtistChange, ArtistChanged, ArtistCursor, ArtistKey, ArtistQuery, ArtistRow,
-    ArtistSort, AskedArtist, Created, GrantFacts, HomeRow, HomeTotals, Matching, NewArtist,
-    NewSong, OwnArtist, SignUp, SignedUp, SongRow, Wish,
+    ArtistSort, AskedArtist, Created, GrantFacts, HomeRow, HomeTotals, Matching, MoveNews,
+    NewArtist, NewSong, OwnArtist, SignUp, SignedUp, SongRow, Wish,
 };
 pub use audit::{Action, AuditQuery, AuditRow, By, Deed, DeedResult};
 pub use batches::{BatchProgress, BatchQuery, BatchRetried, BatchRow, BatchStage, RefusalRow};
@@ -91,6 +93,11 @@ pub use upkeep::{Claim, Pruned};
 pub use verify::{
     ARTISTS_PER_VERIFY_MAX, FindingQuery, FindingRow, OpenFindings, Resolution, VerifyAnswer,
     VerifyLast, VerifyOnce, VerifyRefusal, VerifyRequest, VerifyServer, VerifyShare, VerifyWhich,
+};
+pub use watches::{BalanceLook, BalanceWatchRow, OUT_RUNS_TOLD, WatchEvery};
+pub use webhooks::{
+    DeliveryQuery, DeliveryRow, DueDelivery, NewWebhook, Tried, TriedBody, WebhookChange,
+    WebhookEvent, WebhookRow, WebhooksAmiss,
 };
 
 use secrecy::ExposeSecret;

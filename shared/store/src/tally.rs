@@ -1,6 +1,6 @@
 //! The counters of batches, kept by deltas in the transaction that changes the jobs.
 
-use crate::{StoreError, jobs_core::Held};
+use crate::{StoreError, jobs_core::Held, webhooks::tell};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 use tourbus_domain::{Job, JobState};
@@ -62,11 +62,17 @@ impl Tally {
         }
         let ids: Vec<Uuid> = rows.iter().map(|(id, _)| *id).collect();
         let column = |get: fn(&Delta) -> i64| rows.iter().map(|(_, d)| get(d)).collect::<Vec<_>>();
-        sqlx::query("SELECT FROM batches WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE")
-            .bind(&ids)
-            .execute(&mut *conn)
-            .await?;
-        sqlx::query(
+        let open: Vec<Uuid> = sqlx::query_as(
+            "SELECT id, finished_at IS NULL FROM batches WHERE id = ANY($1) ORDER BY id \
+             FOR NO KEY UPDATE",
+        )
+        .bind(&ids)
+        .fetch_all(&mut *conn)
+        .await?
+        .into_iter()
+        .filter_map(|(id, open): (Uuid, bool)| open.then_some(id))
+        .collect();
+        let ended: Vec<(Uuid, bool)> = sqlx::query_as(
             "UPDATE batches b SET jobs_queued = b.jobs_queued + u.queued, \
                  jobs_running = b.jobs_running + u.running, \
                  jobs_succeeded = b.jobs_succeeded + u.succeeded, \
@@ -79,7 +85,7 @@ impl Tally {
              FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], \
                  $6::bigint[], $7::bigint[], $8::bigint[]) \
                  AS u(id, queued, running, succeeded, failed, cancelled, bytes_total, bytes_done) \
-             WHERE b.id = u.id",
+             WHERE b.id = u.id RETURNING b.id, b.finished_at IS NOT NULL",
         )
         .bind(&ids)
         .bind(column(|d| d.queued))
@@ -89,8 +95,10 @@ impl Tally {
         .bind(column(|d| d.cancelled))
         .bind(column(|d| d.bytes_total))
         .bind(column(|d| d.bytes_done))
-        .execute(conn)
+        .fetch_all(&mut *conn)
         .await?;
+        let ended = ended.into_iter().filter(|(id, ended)| *ended && open.contains(id));
+        tell::batches_ended(conn, &ended.map(|(id, _)| id).collect::<Vec<_>>()).await?;
         Ok(ids)
     }
 }

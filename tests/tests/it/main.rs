@@ -37,5 +37,6 @@ mod up;
 mod uploads;
 mod verify;
 mod web;
+mod webhooks;
 mod worker;
 mod workshop;

@@ -236,6 +236,8 @@ pub enum BalanceAction {
     Show(BalanceShow),
     /// Queue these moves, as one batch for each server that takes artists
     Apply(BalanceApply),
+    /// Show or change who looks at the balance while nobody does
+    Watch(BalanceWatch),
 }
 
 impl From<BalanceShow> for BalanceAction {
@@ -260,6 +262,19 @@ pub struct BalanceShow {
     /// Artists that moved within so many days stay; 7 by default
     #[arg(long, value_name = "DAYS")]
     pub rest_days: Option<u32>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct BalanceWatch {
+    /// How often it looks from now on
+    #[arg(long, value_name = "WHEN", value_parser = ["off", "hourly", "daily"])]
+    pub every: Option<String>,
+    /// How far a server's plays may be from its share from now on
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub tolerance: Option<f64>,
+    /// Look at once; what it finds is shown by the next call
+    #[arg(long)]
+    pub now: bool,
 }
 
 #[derive(Debug, ClapArgs)]

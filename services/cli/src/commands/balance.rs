@@ -2,15 +2,16 @@
 
 use crate::{
     Ended,
-    args::{BalanceAction, BalanceApply, BalanceShow},
+    args::{BalanceAction, BalanceApply, BalanceShow, BalanceWatch},
     client,
     error::CliError,
     names::Servers,
     numbers::{bytes, count},
     screen::{self, Screen},
     table::{Cell, Column, Table},
-    view::{Balance, BalanceMove},
+    view::{self, Balance, BalanceMove},
     watch::Words,
+    when,
 };
 use serde_json::{Value, json};
 
@@ -24,6 +25,7 @@ pub async fn run(screen: &Screen, action: BalanceAction) -> Result<Ended, CliErr
             Ok(Ended::Well)
         }
         BalanceAction::Apply(asked) => apply(screen, asked).await,
+        BalanceAction::Watch(asked) => watch(screen, asked).await,
     }
 }
 
@@ -89,6 +91,51 @@ fn told(screen: &Screen, balance: &Balance, servers: &Servers) -> String {
         ]);
     }
     format!("{said}\n{}", table.show(screen.paint))
+}
+
+/// Who looks while nobody does, and what was found last.
+async fn watch(screen: &Screen, asked: BalanceWatch) -> Result<Ended, CliError> {
+    let mut patch = serde_json::Map::new();
+    if let Some(every) = asked.every {
+        patch.insert("every".to_owned(), json!(every));
+    }
+    if let Some(tolerance) = asked.tolerance {
+        patch.insert("tolerance".to_owned(), json!(tolerance));
+    }
+    if !patch.is_empty() {
+        screen.api.patch("/balance/watch", &Value::Object(patch)).await?;
+    }
+    let value = if asked.now {
+        screen.api.post("/balance/watch/run", &Value::Null).await?
+    } else {
+        screen.api.get("/balance/watch").await?
+    };
+    screen.answer(value, |v| Ok(watch_told(&client::read(v)?)))?;
+    Ok(Ended::Well)
+}
+
+fn watch_told(watch: &view::BalanceWatch) -> String {
+    let percent = watch.tolerance * 100.0;
+    let looks = match watch.every.as_str() {
+        "off" => "Nobody looks at the balance by themselves.".to_owned(),
+        every => format!("Looked at {every}; alerts beyond {percent:.0} % of a share."),
+    };
+    let last = match watch.last_run_at {
+        Some(at) => format!("Last look: {}.", when::ago(at)),
+        None => "It has not looked yet.".to_owned(),
+    };
+    let worst = watch.worst_server.as_ref().zip(watch.worst_off).map(|(server, off)| {
+        let side = if off < 0.0 { "below" } else { "above" };
+        let server = crate::text::line(server);
+        format!("{server} is {:.0} % {side} its share.", off.abs() * 100.0)
+    });
+    let alert = watch.alert_since.map(|at| format!("Out of balance since {}.", when::local(at)));
+    let silent = watch.silent.then(|| {
+        "It has not looked for longer than it should: does the coordinator run?".to_owned()
+    });
+    let said: Vec<String> =
+        [Some(looks), Some(last), worst, alert, silent].into_iter().flatten().collect();
+    format!("{}\n", said.join("\n"))
 }
 
 /// One batch, to as many servers as it takes.

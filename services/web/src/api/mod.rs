@@ -7,6 +7,7 @@ pub mod artist_new;
 pub mod artists;
 pub mod audit;
 pub mod balance;
+pub mod balance_watch;
 pub mod batches;
 pub mod dead;
 pub mod drain;
@@ -25,6 +26,7 @@ pub mod settings;
 pub mod tokens;
 pub mod verify;
 pub mod view;
+pub mod webhooks;
 
 use crate::{
     app::App,

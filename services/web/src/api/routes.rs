@@ -1,9 +1,9 @@
 //! The table of the API's routes, each with whom it is for and what it changes.
 
 use super::{
-    accounts, adopt, artist_change, artist_new, artists, audit, balance, batches, dead, drain,
-    events, grants, jobs, joining, lofi, moves, own, profiles, queues, servers, settings, tokens,
-    verify,
+    accounts, adopt, artist_change, artist_new, artists, audit, balance, balance_watch, batches,
+    dead, drain, events, grants, jobs, joining, lofi, moves, own, profiles, queues, servers,
+    settings, tokens, verify, webhooks,
 };
 use crate::{
     app::App,
@@ -33,7 +33,7 @@ const BASE: &str = "/api/v1";
 
 /// Every route of the API.
 pub fn table(described: OpenApi) -> (OpenApiRouter<App>, Vec<Rule>) {
-    Table::default()
+    of_notifications(Table::default())
         .look(May(Right::Look), routes!(servers::list))
         .look(May(Right::Look), routes!(servers::one))
         .change(May(Right::Servers), Action::ServerCreate, routes!(servers::create))
@@ -111,6 +111,23 @@ pub fn table(described: OpenApi) -> (OpenApiRouter<App>, Vec<Rule>) {
         .change(Own, Action::TokenCreate, routes!(tokens::create))
         .change(Own, Action::TokenRevoke, routes!(tokens::revoke))
         .nested(described)
+}
+
+/// Who is told of what happens, and what watches by itself.
+fn of_notifications(table: Table) -> Table {
+    table
+        .look(May(Right::Look), routes!(balance_watch::get))
+        .change(May(Right::Servers), Action::SettingsModify, routes!(balance_watch::modify))
+        .change(May(Right::Steer), Action::BalanceLook, routes!(balance_watch::run))
+        .look(May(Right::Servers), routes!(webhooks::list))
+        .look(May(Right::Servers), routes!(webhooks::one))
+        .look(May(Right::Servers), routes!(webhooks::deliveries))
+        .change(May(Right::Servers), Action::WebhookCreate, routes!(webhooks::create))
+        .change(May(Right::Servers), Action::WebhookModify, routes!(webhooks::modify))
+        .change(May(Right::Servers), Action::WebhookDelete, routes!(webhooks::delete))
+        .change(May(Right::Servers), Action::WebhookRotate, routes!(webhooks::rotate))
+        .change(May(Right::Servers), Action::WebhookTest, routes!(webhooks::test))
+        .change(May(Right::Servers), Action::WebhookResend, routes!(webhooks::send_again))
 }
 
 #[derive(Default)]

@@ -7,6 +7,7 @@ mod job;
 mod lofi;
 mod server;
 mod verify;
+mod webhook;
 
 pub use account::{AccountView, RoleName, ScopeName, SessionView, TokenView};
 pub use artist::{ArtistView, SongView};
@@ -15,3 +16,4 @@ pub use job::{JobDetail, JobView, StepView, TimelineView};
 pub use lofi::{LofiFailureView, LofiServerView};
 pub use server::{QuarantineView, ServerState, ServerView};
 pub use verify::{FindingView, VerifyServerView};
+pub use webhook::{DeliveryView, WebhookView};

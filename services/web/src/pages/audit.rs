@@ -85,6 +85,7 @@ fn href(object: &str) -> String {
         Some(("job", id)) => format!("/jobs/{id}"),
         Some(("account", id)) => format!("/accounts/{id}"),
         Some(("server", id)) => format!("/servers/{id}"),
+        Some(("webhook", id)) => format!("/webhooks/{id}"),
         _ => String::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! Balance: how plays and disk are spread, and which few moves would spread them evenly.
 
 use super::{
+    balance_watch::Watch,
     chrome::{Chrome, html},
     form::Fields,
     show,
@@ -75,6 +76,7 @@ struct BalancePage {
     summary: String,
     tolerance_text: String,
     problem: Option<Problem>,
+    watch: Watch,
 }
 
 fn number<T: std::str::FromStr>(name: &'static str, text: &str) -> Result<Option<T>, Problem> {
@@ -180,6 +182,7 @@ async fn answer(
         tolerance_text: format!("{:.0} %", view.tolerance * 100.0),
         shortfall: view.shortfall,
         problem,
+        watch: Watch::read(app, actor).await?,
     })?;
     Ok(match status {
         Some(status) => (status, page).into_response(),

@@ -1,6 +1,7 @@
 //! The overview: how the cluster is, at a glance, and what needs a person.
 
 use super::{
+    balance_watch,
     batch::servers,
     batch_head::Head,
     chrome::{Chrome, html},
@@ -9,6 +10,7 @@ use super::{
 };
 use crate::{
     api::{
+        balance_watch as api_watch,
         batches::{self, BatchParams},
         queues as queues_api,
         view::{ServerState, ServerView},
@@ -225,6 +227,60 @@ async fn of_verify(app: &App) -> Result<Option<Need>, Problem> {
     }))
 }
 
+async fn of_watch(app: &App) -> Result<Vec<Need>, Problem> {
+    let watch = api_watch::read(app).await?;
+    let need = |what: &str, more: String, mend| Need {
+        what: what.to_owned(),
+        more,
+        href: "/balance".to_owned(),
+        mend,
+    };
+    let mut needs = Vec::new();
+    if watch.alert_since.is_some() {
+        let more = format!("{}.", balance_watch::worst(&watch));
+        needs.push(need("The cluster is out of balance", more, "See which moves would help"));
+    }
+    if watch.silent {
+        let last = watch.last_run_at.map(|at| format!(" It last did at {}.", show::when(at).text));
+        let more = format!(
+            "It should look at the balance {}, and has not for twice that long: nobody knows how \
+             it is. Check that the coordinator runs.{}",
+            if watch.every == "hourly" { "every hour" } else { "every day" },
+            last.unwrap_or_default()
+        );
+        needs.push(need("The watch over the balance has not run", more, "Look at the watch"));
+    }
+    Ok(needs)
+}
+
+async fn of_webhooks(app: &App) -> Result<Vec<Need>, Problem> {
+    let amiss = app.store.webhooks_amiss().await?;
+    let need = |n: i64, one: &str, many: &str, more: &str| {
+        (n > 0).then(|| Need {
+            what: counted(n, one, many),
+            more: more.to_owned(),
+            href: "/webhooks".to_owned(),
+            mend: "See why",
+        })
+    };
+    let (off, failing) = (amiss.switched_off, amiss.failing);
+    let needs = [
+        need(
+            off,
+            "webhook was switched off by itself",
+            "webhooks were switched off by themselves",
+            "Nothing arrived there for days, or it wants no more.",
+        ),
+        need(
+            failing,
+            "webhook is failing",
+            "webhooks are failing",
+            "Nothing has arrived there for an hour; it is tried again.",
+        ),
+    ];
+    Ok(needs.into_iter().flatten().collect())
+}
+
 fn chart(
     title: &'static str,
     servers: &[ServerView],
@@ -273,6 +329,8 @@ pub async fn page(State(app): State<App>, actor: Actor) -> Result<Response, Prob
     needs.extend(of_broker(&app).await);
     needs.extend(live.iter().filter_map(full));
     needs.extend(of_database(&app.store.needs().await?));
+    needs.extend(of_watch(&app).await?);
+    needs.extend(of_webhooks(&app).await?);
     needs.extend(of_verify(&app).await?);
     needs.extend(of_lofi(&app).await?);
     let params = BatchParams {

@@ -2,10 +2,11 @@
 //! from it, so no page can be forgotten.
 
 use super::{
-    accounts, artist, artist_new, audit, balance, batch, batches, dead, home, job, jobs, joining,
-    lofi, move_artists, move_check, overview as overview_page, own, queues,
+    accounts, artist, artist_new, audit, balance, balance_watch, batch, batches, dead, home, job,
+    jobs, joining, lofi, move_artists, move_check, move_news, overview as overview_page, own,
+    queues,
     servers::{delete, drain, form, overview},
-    settings, sign_in, sign_up, verify, workshop,
+    settings, sign_in, sign_up, verify, webhooks, workshop,
 };
 use crate::{
     app::App,
@@ -58,6 +59,7 @@ fn table() -> Vec<Route> {
     table.extend(of_queues());
     table.extend(of_lofi());
     table.extend(of_verify());
+    table.extend(of_webhooks());
     table.extend(of_accounts());
     table
 }
@@ -79,6 +81,7 @@ fn public() -> Vec<Route> {
         look("/visitor", Everybody, visitor::answer),
         look("/workshop", SignedIn, workshop::list),
         look("/workshop/{slug}", Workshop, workshop::page),
+        change("/workshop/{slug}/notice", Workshop, Action::NoticeRead, move_news::put_away),
     ]
 }
 
@@ -100,6 +103,8 @@ fn of_the_cluster() -> Vec<Route> {
         look("/overview", May(Right::Look), overview_page::page),
         look("/balance", May(Right::Look), balance::page),
         change("/balance", May(Right::Move), Action::MoveQueue, balance::queue),
+        change("/balance/watch", May(Right::Servers), Action::SettingsModify, balance_watch::set),
+        change("/balance/look", May(Right::Steer), Action::BalanceLook, balance_watch::look),
         look("/batches", May(Right::Look), batches::list),
         look("/batches/{id}", May(Right::Look), batch::page),
         look("/batches/{id}/cancel", May(Right::Steer), batch::confirm_cancel),
@@ -193,6 +198,26 @@ fn of_verify() -> Vec<Route> {
         change("/verify/findings/{id}/resolve", steer, Action::FindingResolve, verify::resolve),
         change("/artists/{id}/verify", steer, Action::VerifyQueue, verify::of_artist),
         change("/artists/{id}/findings", steer, Action::FindingResolve, verify::resolve_all),
+    ]
+}
+
+/// Who is told of what happens.
+fn of_webhooks() -> Vec<Route> {
+    let may = May(Right::Servers);
+    vec![
+        look("/webhooks", may, webhooks::list),
+        change("/webhooks", may, Action::WebhookCreate, webhooks::create),
+        look("/webhooks/{id}", may, webhooks::page),
+        change("/webhooks/{id}", may, Action::WebhookModify, webhooks::modify),
+        change("/webhooks/{id}/rotate", may, Action::WebhookRotate, webhooks::rotate),
+        change("/webhooks/{id}/test", may, Action::WebhookTest, webhooks::test),
+        change("/webhooks/{id}/delete", may, Action::WebhookDelete, webhooks::delete),
+        change(
+            "/webhooks/deliveries/{id}/send-again",
+            may,
+            Action::WebhookResend,
+            webhooks::send_again,
+        ),
     ]
 }
 

@@ -3,6 +3,7 @@
 
 use super::{
     chrome::{Chrome, html},
+    move_news::{self, News},
     tile::Tile,
 };
 use crate::{
@@ -37,6 +38,7 @@ struct WorkshopPage {
     id: Uuid,
     slug: String,
     name: String,
+    news: News,
 }
 
 /// One's own artists; straight to the workshop of the only one.
@@ -69,8 +71,9 @@ pub async fn page(
     let facts = app.store.grant_facts_of(&slug).await?.ok_or_else(unknown)?;
     actor.require_artist(facts.account_id)?;
     let chrome = Chrome::of(&actor, "workshop", format!("Workshop of {}", facts.name));
+    let news = move_news::of(&app, facts.id).await?;
     let mut response =
-        html(&WorkshopPage { chrome, id: facts.id, slug: facts.slug, name: facts.name })?;
+        html(&WorkshopPage { chrome, id: facts.id, slug: facts.slug, name: facts.name, news })?;
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy(&app)?);
     Ok(response)
 }

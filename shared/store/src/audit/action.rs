@@ -100,6 +100,22 @@ actions! {
     ServerCheck = "server.check", "asked for the checks";
     /// Release a server from quarantine.
     ServerRelease = "server.release", "released a server from quarantine";
+    /// Make a webhook.
+    WebhookCreate = "webhook.create", "created a webhook";
+    /// Change a webhook.
+    WebhookModify = "webhook.modify", "changed a webhook";
+    /// Give a webhook another secret.
+    WebhookRotate = "webhook.rotate", "gave a webhook a new secret";
+    /// Remove a webhook.
+    WebhookDelete = "webhook.delete", "removed a webhook";
+    /// Send a test to a webhook.
+    WebhookTest = "webhook.test", "tested a webhook";
+    /// Send a delivery again.
+    WebhookResend = "webhook.resend", "sent a notification again";
+    /// Have the watch look at the balance now.
+    BalanceLook = "balance.look", "asked for a look at the balance";
+    /// Put away the notice of a move.
+    NoticeRead = "notice.read", "put away the notice of a move";
     /// Begin to rotate the master's key.
     KeysRotate = "keys.rotate", "began to rotate the master's key";
     /// Sign with the next key from now on.

@@ -7,6 +7,7 @@ use crate::{
     notify, outbox, reports, steps,
     tally::Tally,
     verify,
+    webhooks::tell,
 };
 use sqlx::{PgConnection, types::Json};
 use tourbus_domain::{JobId, Step};
@@ -41,6 +42,7 @@ pub(super) async fn all(
     let held: Vec<Held> = std::mem::take(&mut work.touched).into_iter().map(|t| t.held).collect();
     let (jobs, laps) = jobs_core::save(conn, &held).await?;
     reports::owe(conn, &held).await?;
+    tell::stuck(conn, &held).await?;
     let mut tally = Tally::default();
     for one in &held {
         tally.count(one);

@@ -1,15 +1,19 @@
 //! What a reading came to, in the transaction that ends its job.
 
 use crate::{
-    StoreError,
+    StoreError, WebhookEvent,
     jobs_core::{Held, column},
+    webhooks::tell::{self, News},
 };
+use serde_json::json;
 use sqlx::PgConnection;
 use tourbus_domain::{Finding, VerifyReport};
 use uuid::Uuid;
 
 /// Findings of one reading that are kept at most.
 const FINDINGS_MAX: usize = 1000;
+/// Files that a webhook is told of by name.
+const FILES_TOLD_MAX: usize = 20;
 
 /// A report, and the job that it ends.
 pub(crate) struct Told<'a> {
@@ -91,7 +95,7 @@ impl Told<'_> {
             return Ok(());
         }
         let rows: Vec<&Finding> = listed.iter().collect();
-        sqlx::query(
+        let found: Vec<(String, String, bool)> = sqlx::query_as(
             "INSERT INTO verify_findings (artist_id, server_id, job_id, path, kind, bytes_expected,
                  bytes_actual, piece_offset, blake3_expected, blake3_actual, state, detail)
              SELECT DISTINCT ON (path, kind) $1, $2, $3, path, kind, expected, actual, at, was, is_now,
@@ -107,7 +111,8 @@ impl Told<'_> {
                  bytes_actual = excluded.bytes_actual, piece_offset = excluded.piece_offset,
                  blake3_expected = excluded.blake3_expected,
                  blake3_actual = excluded.blake3_actual, state = excluded.state,
-                 detail = excluded.detail",
+                 detail = excluded.detail
+             RETURNING path, kind, xmax = 0",
         )
         .bind(self.artist())
         .bind(self.held.job.target_id.0)
@@ -121,9 +126,38 @@ impl Told<'_> {
         .bind(column(&rows, |f: &Finding| f.blake3_actual.as_deref().map(text)))
         .bind(column(&rows, |f: &Finding| Some(text(&f.state))))
         .bind(column(&rows, |f: &Finding| f.detail.as_deref().map(text)))
-        .execute(conn)
+        .fetch_all(&mut *conn)
         .await?;
-        Ok(())
+        let fresh = found.iter().filter(|(_, _, fresh)| *fresh);
+        self.tell(conn, &fresh.map(|(path, kind, _)| (path, kind)).collect::<Vec<_>>()).await
+    }
+
+    /// Tells of files that were not known to be wrong before.
+    async fn tell(
+        &self,
+        conn: &mut PgConnection,
+        fresh: &[(&String, &String)],
+    ) -> Result<(), StoreError> {
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let (artist, server): (String, String) = sqlx::query_as(
+            "SELECT a.name, s.name FROM artists a, servers s WHERE a.id = $1 AND s.id = $2",
+        )
+        .bind(self.artist())
+        .bind(self.held.job.target_id.0)
+        .fetch_one(&mut *conn)
+        .await?;
+        let some = fresh.iter().take(FILES_TOLD_MAX);
+        let files: Vec<_> =
+            some.map(|(path, kind)| json!({ "path": path, "kind": kind })).collect();
+        let data = json!({
+            "artist_id": self.artist(), "artist": artist, "artist_slug": self.held.artist.slug,
+            "server_id": self.held.job.target_id, "server": server,
+            "job_id": self.held.job.id, "new_findings": fresh.len(), "files": files,
+        });
+        let path = format!("/artists/{}", self.artist());
+        tell::all(conn, &[News::new(WebhookEvent::VerifyFinding, data, path)]).await
     }
 
     /// The home server knows now what people have accepted.

@@ -15,3 +15,4 @@ mod servers;
 mod sign_in;
 mod sign_up;
 mod verify;
+mod webhooks;

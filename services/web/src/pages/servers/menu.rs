@@ -9,7 +9,7 @@ use crate::{
 /// What `_servers_menu.html` shows.
 #[derive(Debug, Clone, Default)]
 pub struct Menu {
-    /// Which entry the page belongs to: `overview`, `create`, `modify`, `delete`, `settings` or none.
+    /// Which entry the page belongs to: `overview`, `create`, `modify`, `delete`, `settings`, `webhooks` or none.
     pub here: &'static str,
     /// Whether this person may change servers.
     pub may: bool,
