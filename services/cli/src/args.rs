@@ -12,8 +12,8 @@ pub use cluster::{
 };
 pub use other::{
     Audit, AuditAction, AuditList, Balance, BalanceAction, BalanceApply, BalanceShow, Dead,
-    Discard, LofiAction, LofiFailures, LofiQueue, LofiRetry, LofiStatus, OneLetter, Queues,
-    QueuesAction, Verify, VerifyAction, VerifyFindings, VerifyQueue,
+    Discard, LofiAction, LofiFailures, LofiQueue, LofiRetry, LofiStatus, OneLane, OneLetter,
+    PauseLane, Queues, QueuesAction, Verify, VerifyAction, VerifyFindings, VerifyQueue,
 };
 pub use work::{
     Batches, BatchesAction, BatchesList, CancelBatch, Jobs, JobsAction, JobsList, Moves,
@@ -210,6 +210,8 @@ pub mod tests {
             "jobs list --artist rook --by me@example.org --since 2h --until 2026-11-22",
             "jobs report 0192aaaa -o report.json",
             "queues",
+            "queues pause server2 export --reason why",
+            "queues resume server2 lofi-bulk",
             "queues dead --server server2 --reason rejected",
             "queues requeue 01890a5d-ac96-774b-bcce-b302099a8057",
             "queues discard 01890a5d-ac96-774b-bcce-b302099a8057 --yes",

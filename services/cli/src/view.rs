@@ -287,6 +287,31 @@ pub struct Depth {
     pub ready: i64,
     pub unacked: i64,
     pub consumers: i64,
+    #[serde(default)]
+    pub paused: Option<Pause>,
+}
+
+/// Who has paused a lane.
+#[derive(Debug, Deserialize)]
+pub struct Pause {
+    pub by: String,
+    pub since: Time,
+    pub reason: String,
+}
+
+impl Pause {
+    /// By whom, since when and why, in a line.
+    pub fn told(&self) -> String {
+        let why = if self.reason.is_empty() { String::new() } else { format!(": {}", self.reason) };
+        format!("by {}, {}{why}", self.by, crate::when::ago(self.since))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub struct LaneState {
+    pub lane: String,
+    pub paused: Option<Pause>,
+    pub pause_stops: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -19,6 +19,7 @@ mod gauges;
 mod housekeeping;
 mod keyring;
 mod keys;
+mod lanes;
 mod patience;
 mod relay;
 mod reports;
@@ -130,6 +131,8 @@ impl Coordinator {
         tasks.spawn(async move { this.check_servers().await });
         let this = Arc::clone(self);
         tasks.spawn(async move { this.keep_keys().await });
+        let this = Arc::clone(self);
+        tasks.spawn(async move { this.keep_lanes().await });
         let (this, health) = (Arc::clone(self), health.clone());
         tasks.spawn(async move { this.watch(health).await });
     }

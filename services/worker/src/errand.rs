@@ -14,6 +14,7 @@ use crate::{
     events::Events,
     fault,
     held::Held,
+    lanes::LaneGate,
     phase::Phase,
     quarantine::Watchman,
     steps,
@@ -25,7 +26,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tourbus_broker::Delivery;
 use tourbus_config::WorkerLimits;
-use tourbus_domain::{ErrorClass, JobError, Lane, StepKind, StepRef};
+use tourbus_domain::{ErrorClass, JobError, Lane, LanePauses, StepKind, StepRef};
 use tourbus_mediaroot::{Entered, Entering, MediaRoot, RootError, Ticket};
 use tourbus_protocol::{EventBody, Order, Refused, Work};
 use tourbus_staging::Staging;
@@ -49,6 +50,7 @@ pub struct Desk<S> {
     pub held: Held,
     pub phase: Arc<Phase>,
     pub watchman: Arc<Watchman>,
+    pub gate: Arc<LaneGate>,
     pub converter: Converter,
 }
 
@@ -76,6 +78,10 @@ impl<S: Staging> Desk<S> {
             Order::ReleaseV1 { quarantine } => return self.release(quarantine, delivery).await,
             Order::TrustV1 { generation, keys } => {
                 return self.trust(generation, keys, delivery).await;
+            }
+            Order::LanesV1 { generation, paused } => {
+                let pauses = LanePauses { generation, paused: paused.into_iter().collect() };
+                return self.lanes(pauses, delivery).await;
             }
             _ => (),
         }
@@ -182,6 +188,18 @@ impl<S: Staging> Desk<S> {
             Ok(()) => settled(delivery.ack().await),
             Err(error) => {
                 tracing::error!(%error, "quarantine.not_released");
+                settled(delivery.requeue().await);
+            }
+        }
+    }
+
+    /// Pauses and resumes lanes.
+    async fn lanes(&self, pauses: LanePauses, delivery: Delivery) {
+        let gate = Arc::clone(&self.gate);
+        match blocking(move || gate.ordered(&pauses)).await {
+            Ok(()) => settled(delivery.ack().await),
+            Err(error) => {
+                tracing::error!(%error, "lanes.not_noted");
                 settled(delivery.requeue().await);
             }
         }

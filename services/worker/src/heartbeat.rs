@@ -1,6 +1,8 @@
 //! Signs of life: to the coordinator, to the health page, and the janitor's rounds.
 
-use crate::{errand::Desk, events::Events, held::Held, quarantine::Watchman, trust::Trust};
+use crate::{
+    errand::Desk, events::Events, held::Held, lanes::LaneGate, quarantine::Watchman, trust::Trust,
+};
 use chrono::Utc;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -25,6 +27,7 @@ pub struct Pulse {
     pub health: Health,
     pub watchman: Arc<Watchman>,
     pub trust: Arc<Trust>,
+    pub gate: Arc<LaneGate>,
     /// How many songs this worker converts at a time, in bulk.
     pub lofi_slots: u16,
 }
@@ -32,15 +35,17 @@ pub struct Pulse {
 impl Pulse {
     /// Sends a heartbeat every `period`, until it is dropped.
     pub async fn beat(self, period: Duration) {
-        let Self { events, held, root, health, watchman, trust, lofi_slots } = self;
+        let Self { events, held, root, health, watchman, trust, gate, lofi_slots } = self;
         let mut ticks = interval(period.max(Duration::from_millis(10)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
             let (place, watch, trusted) = (root.clone(), Arc::clone(&watchman), Arc::clone(&trust));
+            let lanes = Arc::clone(&gate);
             let looked = tokio::task::spawn_blocking(move || {
                 watch.look();
                 trusted.look();
+                lanes.look();
                 (place.probe(), place.space())
             });
             // The runtime is ending.
@@ -65,6 +70,7 @@ impl Pulse {
                 quarantine: watchman.standing(),
                 trusts: trust.key_ids(),
                 lofi_slots,
+                lanes: Some(gate.standing()),
             };
             if let Err(error) = events.publish(EventBody::Heartbeat(heartbeat)).await {
                 tracing::debug!(%error, "heartbeat.lost");

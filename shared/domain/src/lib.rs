@@ -29,7 +29,7 @@ pub use error::{ErrorClass, JobError, full_stop};
 pub use ids::{ArtistId, BatchId, Epoch, JobId, SLUG_BYTES_MAX, ServerId, Slug, SlugError};
 pub use job::{Effect, Input, Job, JobKind, Totals, UnknownKind};
 pub use job_state::{IllegalTransition, JobState, Trigger};
-pub use lane::Lane;
+pub use lane::{Lane, LanePauses};
 pub use quarantine::{FailureRun, Quarantine};
 pub use server::{ServerFault, Site, server_ip, server_name, server_slugs, server_url};
 pub use settings::MoveSettings;

@@ -4,7 +4,8 @@ use crate::{KeyId, TreePath, page::Rendition};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use tourbus_domain::{
-    ArtistId, Input, JobError, Quarantine, SegmentRef, Slug, StepRef, StepResult, Totals,
+    ArtistId, Input, JobError, LanePauses, Quarantine, SegmentRef, Slug, StepRef, StepResult,
+    Totals,
 };
 use uuid::Uuid;
 
@@ -47,6 +48,9 @@ pub struct Heartbeat {
     /// How many songs it converts at a time, of those that wait in bulk.
     #[serde(default)]
     pub lofi_slots: u16,
+    /// The lanes that it does not take from; none of a worker that knows no pauses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lanes: Option<LanePauses>,
 }
 
 /// Plays of one song on one day.

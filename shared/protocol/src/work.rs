@@ -3,7 +3,7 @@
 use crate::TreePath;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tourbus_domain::{Accepted, ArtistId, Epoch, JobId, SegmentRef, Slug, StepKey, StepRef};
+use tourbus_domain::{Accepted, ArtistId, Epoch, JobId, Lane, SegmentRef, Slug, StepKey, StepRef};
 use uuid::Uuid;
 
 /// An order to one server. It counts only inside a [`crate::SignedWork`].
@@ -153,6 +153,14 @@ pub enum Order {
         /// The public keys, hex.
         keys: Vec<String>,
     },
+    /// Take from every lane but these from now on; what is in hand is finished. Job and step of the
+    /// message mean nothing.
+    LanesV1 {
+        /// Counts up: a repeated older one changes nothing.
+        generation: u64,
+        /// Lanes that are paused.
+        paused: Vec<Lane>,
+    },
 }
 
 impl Order {
@@ -169,7 +177,9 @@ impl Order {
             | Self::ProvisionV1 { artist, .. }
             | Self::LofiV1 { artist, .. }
             | Self::VerifyV1 { artist, .. } => Some(artist),
-            Self::VoidV1 | Self::ReleaseV1 { .. } | Self::TrustV1 { .. } => None,
+            Self::VoidV1 | Self::ReleaseV1 { .. } | Self::TrustV1 { .. } | Self::LanesV1 { .. } => {
+                None
+            }
         }
     }
 }

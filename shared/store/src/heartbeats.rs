@@ -130,18 +130,23 @@ async fn touch_workers(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO workers (server_id, name, version, pid, running, quarantine, trusts, \
-             lofi_slots, last_seen_at) \
+             lofi_slots, lanes_generation, lanes_paused, last_seen_at) \
          SELECT s.id, u.name, u.version, u.pid, u.running, u.quarantine, \
-             ARRAY(SELECT jsonb_array_elements_text(u.trusts)), u.lofi_slots, clock_timestamp() \
+             ARRAY(SELECT jsonb_array_elements_text(u.trusts)), u.lofi_slots, u.lanes_generation, \
+             CASE WHEN u.lanes_generation IS NOT NULL THEN ARRAY(SELECT l FROM \
+                 jsonb_array_elements_text(u.lanes) l ORDER BY l) END, clock_timestamp() \
          FROM UNNEST($1::text[], $2::text[], $3::text[], $4::int[], $5::int[], $6::jsonb[], \
-                 $7::jsonb[], $8::int[]) \
-             AS u(slug, name, version, pid, running, quarantine, trusts, lofi_slots) \
+                 $7::jsonb[], $8::int[], $9::bigint[], $10::jsonb[]) \
+             AS u(slug, name, version, pid, running, quarantine, trusts, lofi_slots, \
+                  lanes_generation, lanes) \
              JOIN servers s ON s.slug = u.slug AND s.deleted_at IS NULL \
          ORDER BY s.id, u.name \
          ON CONFLICT (server_id, name) DO UPDATE SET version = EXCLUDED.version, \
              pid = EXCLUDED.pid, running = EXCLUDED.running, \
              quarantine = EXCLUDED.quarantine, trusts = EXCLUDED.trusts, \
              lofi_slots = EXCLUDED.lofi_slots, \
+             lanes_generation = EXCLUDED.lanes_generation, \
+             lanes_paused = EXCLUDED.lanes_paused, \
              last_seen_at = EXCLUDED.last_seen_at",
     )
     .bind(column(beats, |b| b.server.as_str()))
@@ -152,6 +157,8 @@ async fn touch_workers(
     .bind(column(beats, |b| b.beat.quarantine.as_ref().map(Json)))
     .bind(column(beats, |b| Json(&b.beat.trusts)))
     .bind(column(beats, |b| i32::from(b.beat.lofi_slots)))
+    .bind(column(beats, |b| b.beat.lanes.as_ref().map(|l| l.generation.cast_signed())))
+    .bind(column(beats, |b| Json(b.beat.lanes.clone().unwrap_or_default().paused)))
     .execute(conn)
     .await?;
     Ok(())

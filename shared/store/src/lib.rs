@@ -18,6 +18,7 @@ mod inputs;
 mod jobs;
 mod jobs_core;
 mod joining;
+mod lane_pauses;
 mod lofi;
 mod master_keys;
 mod migrate;
@@ -64,6 +65,7 @@ pub use joining::{
     AGENT_SILENT_AFTER_S, AgentServer, CheckRow, CheckTarget, Enrolled, EnrolmentRow, JoinRefused,
     JoinStart, Joining, Refusal, ServerChecks, Taken,
 };
+pub use lane_pauses::{LaneChanged, LanePauseRow};
 pub use lofi::{
     LofiAnswer, LofiFailure, LofiProfileRow, LofiRefusal, LofiRequest, LofiServer, LofiShare,
     LofiSongs, LofiTotals, LofiWhich, ProfileError, SONGS_PER_BATCH_MAX,

@@ -14,6 +14,7 @@ mod events;
 pub mod grants;
 pub mod jobs;
 pub mod joining;
+pub mod lanes;
 pub mod lofi;
 pub mod moves;
 pub mod own;

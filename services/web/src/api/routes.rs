@@ -2,8 +2,8 @@
 
 use super::{
     accounts, adopt, artist_change, artist_new, artists, audit, balance, batches, dead, drain,
-    events, grants, jobs, joining, lofi, moves, own, profiles, queues, servers, settings, tokens,
-    verify,
+    events, grants, jobs, joining, lanes, lofi, moves, own, profiles, queues, servers, settings,
+    tokens, verify,
 };
 use crate::{
     app::App,
@@ -89,6 +89,8 @@ pub fn table(described: OpenApi) -> (OpenApiRouter<App>, Vec<Rule>) {
         .look(May(Right::Look), routes!(queues::history))
         .look(May(Right::Look), routes!(queues::broker))
         .look(May(Right::Look), routes!(queues::workers))
+        .change(May(Right::Steer), Action::LanePause, routes!(lanes::pause))
+        .change(May(Right::Steer), Action::LaneResume, routes!(lanes::resume))
         .look(May(Right::Look), routes!(dead::list))
         .change(May(Right::Steer), Action::DeadLetterRequeue, routes!(dead::requeue))
         .change(May(Right::Steer), Action::DeadLetterDiscard, routes!(dead::discard))

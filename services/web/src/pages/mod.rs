@@ -21,6 +21,7 @@ mod home;
 mod job;
 mod jobs;
 mod joining;
+mod lane;
 mod lofi;
 mod move_artists;
 mod move_check;

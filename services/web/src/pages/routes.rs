@@ -3,7 +3,7 @@
 
 use super::{
     accounts, artist, artist_new, audit, balance, batch, batches, dead, home, job, jobs, joining,
-    lofi, move_artists, move_check, overview as overview_page, own, queues,
+    lane, lofi, move_artists, move_check, overview as overview_page, own, queues,
     servers::{delete, drain, form, overview},
     settings, sign_in, sign_up, verify, workshop,
 };
@@ -152,6 +152,9 @@ fn of_queues() -> Vec<Route> {
     let steer = May(Right::Steer);
     vec![
         look("/queues", May(Right::Look), queues::page),
+        look("/servers/{id}/lanes/{lane}/pause", steer, lane::confirm),
+        change("/servers/{id}/lanes/{lane}/pause", steer, Action::LanePause, lane::pause),
+        change("/servers/{id}/lanes/{lane}/resume", steer, Action::LaneResume, lane::resume),
         look("/queues/dead", May(Right::Look), dead::page),
         change("/queues/dead/requeue", steer, requeue, dead::requeue_all),
         change("/queues/dead/discard", steer, discard, dead::discard_all),

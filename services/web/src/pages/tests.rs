@@ -177,6 +177,7 @@ fn every_server_with_its_lanes() {
         in_s: None,
         out_s: None,
         oldest_waiting_s: None,
+        paused: None,
         queue: format!("tourbus.lane.main.{lane}"),
         server_slug: Some("main".to_owned()),
         lane: Some(lane.to_owned()),

@@ -74,6 +74,7 @@ impl Db {
             quarantine: None,
             trusts: Vec::new(),
             lofi_slots: 1,
+            lanes: Some(tourbus_domain::LanePauses::default()),
         };
         let from = HeartbeatFrom { server: slug(server), worker: "w".to_owned(), beat };
         let void = self.store.take_heartbeats(&[from]).await.unwrap();
@@ -227,7 +228,9 @@ pub fn play(order: &DueOrder) -> Vec<Told> {
             took_ms: 20,
             ..Default::default()
         }),
-        Order::VoidV1 | Order::ReleaseV1 { .. } | Order::TrustV1 { .. } => return Vec::new(),
+        Order::VoidV1 | Order::ReleaseV1 { .. } | Order::TrustV1 { .. } | Order::LanesV1 { .. } => {
+            return Vec::new();
+        }
     };
     let mut told_all = vec![told(order, Input::Started(step))];
     if matches!(order.order, Order::ExportV1 { .. }) {

@@ -211,6 +211,7 @@ async fn servers(store: &Store) -> Vec<ServerId> {
             quarantine: None,
             trusts: Vec::new(),
             lofi_slots: 1,
+            lanes: Some(tourbus_domain::LanePauses::default()),
         };
         let server = slug.parse().unwrap();
         let from = HeartbeatFrom { server, worker: "w".to_owned(), beat };
