@@ -307,6 +307,23 @@ impl Pause {
     }
 }
 
+/// What came of asking something of many jobs.
+#[derive(Debug, Deserialize)]
+pub struct Steered {
+    pub matched: i64,
+    pub done: i64,
+    pub refused: i64,
+    pub refused_reasons: Vec<SteerRefused>,
+    pub more: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct SteerRefused {
+    pub detail: String,
+    pub remedy: String,
+    pub jobs: i64,
+}
+
 #[derive(Debug, Deserialize)]
 pub struct LaneState {
     pub lane: String,

@@ -13,7 +13,7 @@ let due = false;
 let loading = false;
 
 async function reload() {
-  if (!due || loading || document.hidden || box.querySelector(":focus, .do:hover")) return;
+  if (!due || loading || document.hidden || box.querySelector(":focus, .do:hover, .pick :checked")) return;
   due = false;
   loading = true;
   try {

@@ -13,6 +13,7 @@ pub mod drain;
 mod events;
 pub mod grants;
 pub mod jobs;
+pub mod jobs_many;
 pub mod joining;
 pub mod lanes;
 pub mod lofi;

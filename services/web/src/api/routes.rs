@@ -2,8 +2,8 @@
 
 use super::{
     accounts, adopt, artist_change, artist_new, artists, audit, balance, batches, dead, drain,
-    events, grants, jobs, joining, lanes, lofi, moves, own, profiles, queues, servers, settings,
-    tokens, verify,
+    events, grants, jobs, jobs_many, joining, lanes, lofi, moves, own, profiles, queues, servers,
+    settings, tokens, verify,
 };
 use crate::{
     app::App,
@@ -84,6 +84,9 @@ pub fn table(described: OpenApi) -> (OpenApiRouter<App>, Vec<Rule>) {
         .change(May(Right::Steer), Action::JobCancel, routes!(jobs::cancel))
         .change(May(Right::Steer), Action::JobRetry, routes!(jobs::retry))
         .change(May(Right::Steer), Action::JobExpress, routes!(jobs::express))
+        .change(May(Right::Steer), Action::JobCancel, routes!(jobs_many::cancel))
+        .change(May(Right::Steer), Action::JobRetry, routes!(jobs_many::retry))
+        .change(May(Right::Steer), Action::JobExpress, routes!(jobs_many::express))
         .look(May(Right::Look), routes!(events::stream))
         .look(May(Right::Look), routes!(queues::list))
         .look(May(Right::Look), routes!(queues::history))

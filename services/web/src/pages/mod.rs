@@ -20,6 +20,7 @@ mod form;
 mod home;
 mod job;
 mod jobs;
+mod jobs_many;
 mod joining;
 mod lane;
 mod lofi;

@@ -2,8 +2,8 @@
 //! from it, so no page can be forgotten.
 
 use super::{
-    accounts, artist, artist_new, audit, balance, batch, batches, dead, home, job, jobs, joining,
-    lane, lofi, move_artists, move_check, overview as overview_page, own, queues,
+    accounts, artist, artist_new, audit, balance, batch, batches, dead, home, job, jobs, jobs_many,
+    joining, lane, lofi, move_artists, move_check, overview as overview_page, own, queues,
     servers::{delete, drain, form, overview},
     settings, sign_in, sign_up, verify, workshop,
 };
@@ -108,6 +108,9 @@ fn of_the_cluster() -> Vec<Route> {
         change("/batches/{id}/resume", May(Right::Steer), Action::BatchResume, batch::resume),
         change("/batches/{id}/retry", May(Right::Steer), Action::BatchRetry, batch::retry),
         look("/jobs", May(Right::Look), jobs::list),
+        change("/jobs/cancel", May(Right::Steer), Action::JobCancel, jobs_many::cancel),
+        change("/jobs/retry", May(Right::Steer), Action::JobRetry, jobs_many::retry),
+        change("/jobs/express", May(Right::Steer), Action::JobExpress, jobs_many::express),
         look("/jobs/{id}", May(Right::Look), job::page),
         look("/jobs/{id}/report", May(Right::Look), job::report),
         change("/jobs/{id}/cancel", May(Right::Steer), Action::JobCancel, job::cancel),

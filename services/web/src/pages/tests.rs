@@ -82,6 +82,7 @@ fn job(n: u128, state: &str, error: Option<serde_json::Value>) -> JobView {
         bytes_staged: 40_000_000,
         bytes_done: 25_000_000,
         bytes_total: 100_000_000,
+        findings: 0,
         error,
         created_at: at(0),
         started_at: Some(at(5)),
@@ -134,6 +135,8 @@ fn a_list_of_jobs() {
         may_steer: true,
         back: "/batches/x".to_owned(),
         show_batch: false,
+        pick: false,
+        picked: false,
         empty: "",
     };
     let text = text(&Jobs { jobs });

@@ -120,7 +120,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Every queue of ours, the lanes of `servers` in order first, with who has paused them.
-    pub fn ours(&self, servers: &[Slug], pauses: &[LanePauseRow]) -> Vec<QueueDepth> {
+    pub fn ours(&self, servers: &[Slug], held: &[LanePauseRow]) -> Vec<QueueDepth> {
         let mut out = Vec::new();
         for server in servers {
             for lane_of in Lane::ALL {
@@ -131,7 +131,7 @@ impl Snapshot {
                     let of_lane = |p: &&LanePauseRow| {
                         p.server_slug == server.as_str() && p.lane == lane_of.as_str()
                     };
-                    let paused = pauses.iter().find(of_lane).map(Into::into);
+                    let paused = held.iter().find(of_lane).map(Into::into);
                     let found = found.clone();
                     out.push(QueueDepth { server_slug, lane, oldest_waiting_s, paused, ..found });
                 }
