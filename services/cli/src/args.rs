@@ -14,8 +14,8 @@ pub use cluster::{
 };
 pub use other::{
     Audit, AuditAction, AuditList, Balance, BalanceAction, BalanceApply, BalanceShow, BalanceWatch,
-    Dead, Discard, LofiAction, LofiFailures, LofiQueue, LofiRetry, LofiStatus, OneLetter, Queues,
-    QueuesAction, Verify, VerifyAction, VerifyFindings, VerifyQueue,
+    Dead, Discard, LofiAction, LofiFailures, LofiQueue, LofiRetry, LofiStatus, OneLane, OneLetter,
+    PauseLane, Queues, QueuesAction, Verify, VerifyAction, VerifyFindings, VerifyQueue,
 };
 pub use webhooks::{
     AddWebhook, Deliveries, EditWebhook, OneDelivery, OneWebhook, RemoveWebhook, Webhooks,
@@ -23,7 +23,7 @@ pub use webhooks::{
 };
 pub use work::{
     Batches, BatchesAction, BatchesList, CancelBatch, Jobs, JobsAction, JobsList, Moves,
-    MovesAction, MovesQueue, MovesWatch, OneBatch, OneJob, Report, RetryBatch,
+    MovesAction, MovesQueue, MovesWatch, OneBatch, OneJob, Report, RetryBatch, SomeJobs,
 };
 
 use crate::{error::CliError, when::Since};
@@ -217,8 +217,14 @@ pub mod tests {
             "batches retry 0192aaaa --include-cancelled",
             "jobs --state failed,stuck --kind move --server server2 --batch 0192aaaa",
             "jobs list --artist rook --by me@example.org --since 2h --until 2026-11-22",
+            "jobs cancel 0192aaaa",
+            "jobs cancel --state queued --batch 0192aaaa --yes",
+            "jobs retry --all --since 2h",
+            "jobs express --artist rook --yes",
             "jobs report 0192aaaa -o report.json",
             "queues",
+            "queues pause server2 export --reason why",
+            "queues resume server2 lofi-bulk",
             "queues dead --server server2 --reason rejected",
             "queues requeue 01890a5d-ac96-774b-bcce-b302099a8057",
             "queues discard 01890a5d-ac96-774b-bcce-b302099a8057 --yes",
@@ -246,6 +252,8 @@ pub mod tests {
     #[test]
     fn what_makes_no_sense_is_refused() {
         for line in [
+            "jobs cancel",
+            "jobs cancel 0192aaaa --state queued",
             "moves queue --to server2",
             "moves queue --artist a --from server3 --to server2",
             "moves queue --artist a --filter x --to server2",

@@ -296,6 +296,48 @@ pub struct Depth {
     pub ready: i64,
     pub unacked: i64,
     pub consumers: i64,
+    #[serde(default)]
+    pub paused: Option<Pause>,
+}
+
+/// Who has paused a lane.
+#[derive(Debug, Deserialize)]
+pub struct Pause {
+    pub by: String,
+    pub since: Time,
+    pub reason: String,
+}
+
+impl Pause {
+    /// By whom, since when and why, in a line.
+    pub fn told(&self) -> String {
+        let why = if self.reason.is_empty() { String::new() } else { format!(": {}", self.reason) };
+        format!("by {}, {}{why}", self.by, crate::when::ago(self.since))
+    }
+}
+
+/// What came of asking something of many jobs.
+#[derive(Debug, Deserialize)]
+pub struct Steered {
+    pub matched: i64,
+    pub done: i64,
+    pub refused: i64,
+    pub refused_reasons: Vec<SteerRefused>,
+    pub more: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct SteerRefused {
+    pub detail: String,
+    pub remedy: String,
+    pub jobs: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct LaneState {
+    pub lane: String,
+    pub paused: Option<Pause>,
+    pub pause_stops: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -19,6 +19,7 @@ mod gauges;
 mod housekeeping;
 mod keyring;
 mod keys;
+mod lanes;
 mod limits;
 mod patience;
 mod relay;
@@ -143,6 +144,8 @@ impl Coordinator {
         tasks.spawn(async move { this.watch_servers().await });
         let this = Arc::clone(self);
         tasks.spawn(async move { this.watch_balance().await });
+        let this = Arc::clone(self);
+        tasks.spawn(async move { this.keep_lanes().await });
         let (this, health) = (Arc::clone(self), health.clone());
         tasks.spawn(async move { this.watch(health).await });
     }

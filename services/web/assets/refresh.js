@@ -15,7 +15,7 @@ let loading = false;
 let shown = "";
 
 async function reload() {
-  if (!due || loading || document.hidden || box.querySelector(":focus, .do:hover")) return;
+  if (!due || loading || document.hidden || box.querySelector(":focus, .do:hover, .pick :checked")) return;
   due = false;
   loading = true;
   try {

@@ -14,6 +14,7 @@ use crate::{
     events::Events,
     fault,
     held::Held,
+    lanes::LaneGate,
     limiter::Limiter,
     phase::Phase,
     quarantine::Watchman,
@@ -26,8 +27,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tourbus_broker::Delivery;
 use tourbus_config::WorkerLimits;
+use tourbus_domain::{ErrorClass, JobError, Lane, LanePauses, StepKind, StepRef, StepResult, TraceParent};
 use tourbus_mediaroot::{Entered, Entering, LimitsNote, MediaRoot, RootError, Ticket, Way};
-use tourbus_domain::{ErrorClass, JobError, Lane, StepKind, StepRef, StepResult, TraceParent};
 use tourbus_protocol::{EventBody, Order, Refused, Work};
 use tourbus_staging::Staging;
 use tourbus_telemetry::trace::{Span, SpanKind};
@@ -59,6 +60,7 @@ pub struct Desk<S> {
     pub held: Held,
     pub phase: Arc<Phase>,
     pub watchman: Arc<Watchman>,
+    pub gate: Arc<LaneGate>,
     pub converter: Converter,
 }
 
@@ -91,6 +93,10 @@ impl<S: Staging> Desk<S> {
                 let issued_at = work.issued_at;
                 let note = LimitsNote { revision, issued_at, workers, limits };
                 return self.limit(note, delivery).await;
+            }
+            Order::LanesV1 { generation, paused } => {
+                let pauses = LanePauses { generation, paused: paused.into_iter().collect() };
+                return self.lanes(pauses, delivery).await;
             }
             _ => (),
         }
@@ -267,6 +273,18 @@ impl<S: Staging> Desk<S> {
             Ok(()) => settled(delivery.ack().await),
             Err(error) => {
                 tracing::error!(%error, "quarantine.not_released");
+                settled(delivery.requeue().await);
+            }
+        }
+    }
+
+    /// Pauses and resumes lanes.
+    async fn lanes(&self, pauses: LanePauses, delivery: Delivery) {
+        let gate = Arc::clone(&self.gate);
+        match blocking(move || gate.ordered(&pauses)).await {
+            Ok(()) => settled(delivery.ack().await),
+            Err(error) => {
+                tracing::error!(%error, "lanes.not_noted");
                 settled(delivery.requeue().await);
             }
         }

@@ -1,7 +1,7 @@
 //! Signs of life: to the coordinator, to the health page, and the janitor's rounds.
 
 use crate::{
-    errand::Desk, events::Events, held::Held, limiter::Limiter, quarantine::Watchman, trust::Trust,
+    errand::Desk, events::Events, held::Held, lanes::LaneGate, limiter::Limiter, quarantine::Watchman, trust::Trust,
 };
 use chrono::Utc;
 use std::{sync::Arc, time::Duration};
@@ -28,6 +28,7 @@ pub struct Pulse {
     pub watchman: Arc<Watchman>,
     pub trust: Arc<Trust>,
     pub limiter: Limiter,
+    pub gate: Arc<LaneGate>,
     /// How many songs this worker converts at a time, in bulk.
     pub lofi_slots: u16,
 }
@@ -35,17 +36,19 @@ pub struct Pulse {
 impl Pulse {
     /// Sends a heartbeat every `period`, until it is dropped.
     pub async fn beat(self, period: Duration) {
-        let Self { events, held, root, health, watchman, trust, limiter, lofi_slots } = self;
+        let Self { events, held, root, health, watchman, trust, limiter, gate, lofi_slots } = self;
         let mut ticks = interval(period.max(Duration::from_millis(10)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
             let (place, watch, trusted) = (root.clone(), Arc::clone(&watchman), Arc::clone(&trust));
             let limits = limiter.clone();
+            let lanes = Arc::clone(&gate);
             let looked = tokio::task::spawn_blocking(move || {
                 watch.look();
                 trusted.look();
                 limits.look();
+                lanes.look();
                 (place.probe(), place.space())
             });
             // The runtime is ending.
@@ -71,6 +74,7 @@ impl Pulse {
                 trusts: trust.key_ids(),
                 lofi_slots,
                 limits: limiter.kept(),
+                lanes: Some(gate.standing()),
             };
             if let Err(error) = events.publish(EventBody::Heartbeat(heartbeat)).await {
                 tracing::debug!(%error, "heartbeat.lost");

@@ -18,6 +18,7 @@ mod fault;
 mod fetch;
 mod heartbeat;
 mod held;
+mod lanes;
 pub mod limiter;
 mod memory;
 mod pace;

@@ -2,18 +2,19 @@
 
 use crate::{
     buffers::Buffers, convert::Converter, errand::Desk, events::Events, heartbeat, held::Held,
-    limiter::Limiter, phase::Phase, quarantine::Watchman, trust::Trust,
+    lanes::LaneGate, limiter::Limiter, phase::Phase, quarantine::Watchman, trust::Trust,
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
+    sync::watch,
     task::JoinSet,
     time::{sleep_until, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tourbus_broker::Broker;
 use tourbus_config::{Slots, WorkerConfig};
-use tourbus_domain::{Lane, Quarantine};
+use tourbus_domain::{Lane, LanePauses, Quarantine};
 use tourbus_mediaroot::{MediaRoot, RootError};
 use tourbus_protocol::{Refused, names};
 use tourbus_staging::{S3Staging, StagingError};
@@ -21,6 +22,9 @@ use tourbus_telemetry::{Health, Process};
 
 /// How long the last events may take on their way out.
 const LAST_EVENTS: Duration = Duration::from_secs(1);
+
+/// Orders about its lanes that a worker takes at a time.
+const CONTROL_SLOTS: u16 = 1;
 
 /// Why a worker does not start. Once started it goes on over any fault of its parts.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +83,7 @@ pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<()
     let phase = Arc::new(Phase::new(Duration::from_secs(config.limits.shutdown_s)));
     let watchman = Watchman::new(root.clone(), config.limits.quarantine_after, health.clone())?;
     let watchman = Arc::new(watchman);
+    let gate = Arc::new(LaneGate::new(root.clone())?);
     let held = Held::default();
     let limiter = Limiter::new(root.clone(), config.limits.disk_reserve_bytes);
     let period = Duration::from_millis(config.limits.heartbeat_ms);
@@ -93,6 +98,7 @@ pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<()
         held: held.clone(),
         phase: Arc::clone(&phase),
         watchman: Arc::clone(&watchman),
+        gate: Arc::clone(&gate),
         converter: Converter::new(config.converter, config.worker.clone()),
     });
 
@@ -112,6 +118,7 @@ pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<()
         watchman,
         trust,
         limiter,
+        gate,
         lofi_slots: config.slots.lofi_bulk,
     };
     background.spawn(pulse.beat(period));
@@ -177,6 +184,7 @@ impl Lanes {
             (Lane::LofiBulk, slots.lofi_bulk),
             (Lane::Verify, slots.verify),
             (Lane::Upkeep, slots.upkeep),
+            (Lane::Control, CONTROL_SLOTS),
         ];
         let errands = TaskTracker::new();
         let mut consuming = JoinSet::new();
@@ -189,9 +197,7 @@ impl Lanes {
                 desk: Arc::clone(desk),
                 errands: errands.clone(),
             };
-            // Undoing, and the release itself, go on in quarantine.
-            let bound = lane != Lane::Upkeep;
-            consuming.spawn(consumption.run(bound));
+            consuming.spawn(consumption.run(lane));
         }
         (consuming, errands)
     }
@@ -208,18 +214,23 @@ struct Consumption {
 }
 
 impl Consumption {
-    /// Until the worker stops; not while the server is in quarantine, if that binds this lane.
-    async fn run(self, bound: bool) {
-        let mut standing = self.desk.watchman.subscribe();
+    /// Until the worker stops; not while something closes this lane.
+    async fn run(self, lane: Lane) {
+        let mut door = Door {
+            quarantine: self.desk.watchman.subscribe(),
+            pauses: self.desk.gate.subscribe(),
+            // Undoing, and the release itself, go on in quarantine.
+            bound: !matches!(lane, Lane::Upkeep | Lane::Control),
+            lane,
+        };
         let stopping = self.desk.phase.stopping.clone();
-        let free = move |q: &Option<Quarantine>| !bound || q.is_none();
         loop {
-            let released = tokio::select! {
+            let opened = tokio::select! {
                 biased;
                 () = stopping.cancelled() => break,
-                released = async { standing.wait_for(free).await.is_ok() } => released,
+                opened = door.until(true) => opened,
             };
-            if !released {
+            if !opened {
                 break;
             }
             let mut deliveries = self.broker.consume(&self.queue, self.slots, &self.tag);
@@ -227,7 +238,7 @@ impl Consumption {
                 let delivery = tokio::select! {
                     biased;
                     () = stopping.cancelled() => break,
-                    _ = async { standing.wait_for(|q| !free(q)).await.is_ok() } => break,
+                    _ = door.until(false) => break,
                     delivery = deliveries.next() => delivery,
                 };
                 // The broker's own end: nothing more will come.
@@ -236,6 +247,36 @@ impl Consumption {
                 self.errands.spawn(async move { desk.take(delivery).await });
             }
             deliveries.stop().await;
+        }
+    }
+}
+
+/// What closes a lane: a quarantine of the server, or a person who has paused it.
+struct Door {
+    quarantine: watch::Receiver<Option<Quarantine>>,
+    pauses: watch::Receiver<LanePauses>,
+    /// Whether a quarantine closes it.
+    bound: bool,
+    lane: Lane,
+}
+
+impl Door {
+    /// Until it is open, or closed; false when it never changes again. Cancel-safe.
+    async fn until(&mut self, open: bool) -> bool {
+        loop {
+            // Marked as seen before it is looked at, so that no change is missed.
+            let free = !self.bound || self.quarantine.borrow_and_update().is_none();
+            let paused = self.pauses.borrow_and_update().paused.contains(&self.lane);
+            if (free && !paused) == open {
+                return true;
+            }
+            let changed = tokio::select! {
+                changed = self.quarantine.changed() => changed,
+                changed = self.pauses.changed() => changed,
+            };
+            if changed.is_err() {
+                return false;
+            }
         }
     }
 }

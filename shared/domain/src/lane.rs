@@ -1,7 +1,7 @@
 //! Lanes: the queues of one server.
 
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 /// One queue of one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,11 +21,13 @@ pub enum Lane {
     Verify,
     /// Short steps that finish or undo a move: sync, promote, retire, abandon, void.
     Upkeep,
+    /// Orders to the server itself about its lanes. Cannot be paused: resuming comes this way.
+    Control,
 }
 
 impl Lane {
     /// Every lane, in the order they are shown.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Express,
         Self::Export,
         Self::Import,
@@ -33,7 +35,35 @@ impl Lane {
         Self::LofiBulk,
         Self::Verify,
         Self::Upkeep,
+        Self::Control,
     ];
+
+    /// Whether a person may pause it.
+    pub const fn can_pause(self) -> bool {
+        !matches!(self, Self::Control)
+    }
+
+    /// What stands still while it is paused, in a sentence or two for the person who pauses it.
+    pub const fn pause_stops(self) -> &'static str {
+        match self {
+            Self::Express => "Expedited moves off this server do not begin.",
+            Self::Export => {
+                "Moves off this server do not begin; a long one stops at its next pause."
+            }
+            Self::Import => {
+                "Nothing arrives on this server: moves to it stay half-way, and their artists stay \
+                 where they are."
+            }
+            Self::Lofi => "Fresh uploads get no LOFI, and stay hidden where they wait for one.",
+            Self::LofiBulk => "No song of this server is converted in bulk.",
+            Self::Verify => "No file of this server is read back.",
+            Self::Upkeep => {
+                "No move from or to this server is finished, undone or cancelled to its end, and no \
+                 new artist begins here. Artists that are on their way stay held until it is resumed."
+            }
+            Self::Control => "It cannot be paused.",
+        }
+    }
 
     /// The stable name, as in queue names, routing keys and the database.
     pub const fn as_str(self) -> &'static str {
@@ -45,8 +75,18 @@ impl Lane {
             Self::LofiBulk => "lofi-bulk",
             Self::Verify => "verify",
             Self::Upkeep => "upkeep",
+            Self::Control => "control",
         }
     }
+}
+
+/// Lanes of a server that its workers take nothing from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LanePauses {
+    /// Counts up with every order: a repeated older one changes nothing.
+    pub generation: u64,
+    /// The lanes.
+    pub paused: BTreeSet<Lane>,
 }
 
 impl fmt::Display for Lane {
@@ -57,7 +97,9 @@ impl fmt::Display for Lane {
 
 /// A text that names no lane.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} names no lane: expected export, express, import, lofi, lofi-bulk, verify or upkeep")]
+#[error(
+    "{0:?} names no lane: expected export, express, import, lofi, lofi-bulk, verify, upkeep or control"
+)]
 pub struct UnknownLane(pub String);
 
 impl FromStr for Lane {

@@ -31,7 +31,7 @@ pub use error::{ErrorClass, JobError, full_stop};
 pub use ids::{ArtistId, BatchId, Epoch, JobId, SLUG_BYTES_MAX, ServerId, Slug, SlugError};
 pub use job::{Effect, Input, Job, JobKind, Totals, UnknownKind};
 pub use job_state::{IllegalTransition, JobState, Trigger};
-pub use lane::Lane;
+pub use lane::{Lane, LanePauses};
 pub use limits::{
     Bandwidth, Clock, Day, LIMIT_BYTES_S_MAX, LIMIT_BYTES_S_MIN, LIMIT_MOVES_MAX,
     LIMIT_WINDOWS_MAX, LimitFault, RateNow, RateWindow, ServerLimits, rate_share,

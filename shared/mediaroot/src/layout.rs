@@ -169,6 +169,11 @@ impl MediaRoot {
         self.hidden("limits.json")
     }
 
+    /// Lanes that this server's workers take nothing from.
+    pub fn lanes_note(&self) -> PathBuf {
+        self.hidden("lanes.json")
+    }
+
     /// The master's keys that count.
     pub fn master_keys_note(&self) -> PathBuf {
         self.hidden("master-keys.json")

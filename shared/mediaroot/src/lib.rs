@@ -12,6 +12,7 @@ mod fence;
 mod freeze;
 mod identity;
 mod janitor;
+mod lanes;
 pub mod layout;
 mod limits;
 mod plays;

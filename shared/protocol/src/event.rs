@@ -4,8 +4,8 @@ use crate::{KeyId, TreePath, page::Rendition};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use tourbus_domain::{
-    ArtistId, Input, JobError, Quarantine, SegmentRef, Slug, StepRef, StepResult, Totals,
-    TraceParent, trace,
+    ArtistId, Input, JobError, LanePauses, Quarantine, SegmentRef, Slug, StepRef, StepResult,
+    Totals, TraceParent, trace,
 };
 use uuid::Uuid;
 
@@ -54,6 +54,9 @@ pub struct Heartbeat {
     /// Which limits it keeps to; none while it was told of none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<LimitsKept>,
+    /// The lanes that it does not take from; none of a worker that knows no pauses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lanes: Option<LanePauses>,
 }
 
 /// Which limits a worker keeps to.

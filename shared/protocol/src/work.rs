@@ -4,7 +4,7 @@ use crate::TreePath;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tourbus_domain::{
-    Accepted, ArtistId, Epoch, JobId, SegmentRef, ServerLimits, Slug, StepKey, StepRef, TraceParent,
+    Accepted, ArtistId, Epoch, JobId, Lane, SegmentRef, ServerLimits, Slug, StepKey, StepRef, TraceParent,
     trace,
 };
 use uuid::Uuid;
@@ -169,6 +169,14 @@ pub enum Order {
         /// The public keys, hex.
         keys: Vec<String>,
     },
+    /// Take from every lane but these from now on; what is in hand is finished. Job and step of the
+    /// message mean nothing.
+    LanesV1 {
+        /// Counts up: a repeated older one changes nothing.
+        generation: u64,
+        /// Lanes that are paused.
+        paused: Vec<Lane>,
+    },
 }
 
 impl Order {
@@ -188,6 +196,7 @@ impl Order {
             Self::VoidV1
             | Self::ReleaseV1 { .. }
             | Self::LimitsV1 { .. }
+            | Self::LanesV1 { .. }
             | Self::TrustV1 { .. } => None,
         }
     }

@@ -34,6 +34,8 @@ pub struct BatchRow {
     pub jobs_cancelled: i32,
     /// Artists that were refused.
     pub refused: i64,
+    /// Files that its readings found wrong and that nobody has resolved.
+    pub findings: i64,
     /// When.
     pub created_at: DateTime<Utc>,
     /// When the last job ended.
@@ -119,6 +121,9 @@ macro_rules! batches {
             "SELECT b.id, b.kind, b.target_server_id, b.requested_by, b.reason, b.jobs_total, \
              b.jobs_queued, b.jobs_running, b.jobs_succeeded, b.jobs_failed, b.jobs_cancelled, \
              (SELECT count(*) FROM refusals r WHERE r.batch_id = b.id) AS refused, \
+             CASE WHEN b.kind = 'verify' THEN (SELECT count(*) FROM verify_findings f \
+                 JOIN jobs j ON j.id = f.job_id \
+                 WHERE f.resolved_at IS NULL AND j.batch_id = b.id) ELSE 0 END AS findings, \
              b.created_at, b.finished_at, b.paused_at, b.paused_by FROM batches b ",
             $rest
         )

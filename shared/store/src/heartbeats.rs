@@ -130,14 +130,16 @@ async fn touch_workers(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO workers (server_id, name, version, pid, running, quarantine, trusts, \
-             lofi_slots, limits_revision, limits_workers, last_seen_at) \
+             lofi_slots, limits_revision, limits_workers, lanes_generation, lanes_paused, last_seen_at) \
          SELECT s.id, u.name, u.version, u.pid, u.running, u.quarantine, \
              ARRAY(SELECT jsonb_array_elements_text(u.trusts)), u.lofi_slots, \
-             u.limits_revision, u.limits_workers, clock_timestamp() \
+             u.limits_revision, u.limits_workers, u.lanes_generation, \
+             CASE WHEN u.lanes_generation IS NOT NULL THEN ARRAY(SELECT l FROM \
+                 jsonb_array_elements_text(u.lanes) l ORDER BY l) END, clock_timestamp() \
          FROM UNNEST($1::text[], $2::text[], $3::text[], $4::int[], $5::int[], $6::jsonb[], \
-                 $7::jsonb[], $8::int[], $9::bigint[], $10::int[]) \
+                 $7::jsonb[], $8::int[], $9::bigint[], $10::int[], $11::bigint[], $12::jsonb[]) \
              AS u(slug, name, version, pid, running, quarantine, trusts, lofi_slots, limits_revision, \
-                 limits_workers) \
+                 limits_workers, lanes_generation, lanes) \
              JOIN servers s ON s.slug = u.slug AND s.deleted_at IS NULL \
          ORDER BY s.id, u.name \
          ON CONFLICT (server_id, name) DO UPDATE SET version = EXCLUDED.version, \
@@ -146,6 +148,8 @@ async fn touch_workers(
              lofi_slots = EXCLUDED.lofi_slots, \
              limits_revision = EXCLUDED.limits_revision, \
              limits_workers = EXCLUDED.limits_workers, \
+             lanes_generation = EXCLUDED.lanes_generation, \
+             lanes_paused = EXCLUDED.lanes_paused, \
              last_seen_at = EXCLUDED.last_seen_at",
     )
     .bind(column(beats, |b| b.server.as_str()))
@@ -158,6 +162,8 @@ async fn touch_workers(
     .bind(column(beats, |b| i32::from(b.beat.lofi_slots)))
     .bind(column(beats, |b| b.beat.limits.map(|l| l.revision as i64)))
     .bind(column(beats, |b| b.beat.limits.map(|l| l.workers as i32)))
+    .bind(column(beats, |b| b.beat.lanes.as_ref().map(|l| l.generation.cast_signed())))
+    .bind(column(beats, |b| Json(b.beat.lanes.clone().unwrap_or_default().paused)))
     .execute(conn)
     .await?;
     Ok(())

@@ -19,6 +19,7 @@ mod inputs;
 mod jobs;
 mod jobs_core;
 mod joining;
+mod lane_pauses;
 mod lofi;
 mod master_keys;
 mod migrate;
@@ -64,11 +65,15 @@ pub use error::StoreError;
 pub use gauges::{ClusterGauges, ServerGauges};
 pub use heartbeats::{HeartbeatFrom, VoidTry};
 pub use inputs::{InputError, JOBS_PER_TRANSACTION_MAX, Outcome, Outcomes, Teller, Told};
-pub use jobs::{JobEventRow, JobGroup, JobQuery, JobRow, JobStepRow, NewestCursor};
+pub use jobs::{
+    JOBS_PER_ASK_MAX, JobAsk, JobEventRow, JobGroup, JobQuery, JobRow, JobStepRow, JobsAsked,
+    JobsWhich, NewestCursor,
+};
 pub use joining::{
     AGENT_SILENT_AFTER_S, AgentServer, CheckRow, CheckTarget, Enrolled, EnrolmentRow, JoinRefused,
     JoinStart, Joining, Refusal, ServerChecks, Taken,
 };
+pub use lane_pauses::{LaneChanged, LanePauseRow};
 pub use lofi::{
     LofiAnswer, LofiFailure, LofiProfileRow, LofiRefusal, LofiRequest, LofiServer, LofiShare,
     LofiSongs, LofiTotals, LofiWhich, ProfileError, SONGS_PER_BATCH_MAX,
@@ -115,6 +120,11 @@ const CONNECT_WAIT_MAX: Duration = Duration::from_mins(1);
 /// How long [`Store::close`] waits for connections in use.
 const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// Every statement or transaction takes a connection: so many there were.
+fn count_acquire() {
+    metrics::counter!("tourbus_database_acquires_total").increment(1);
+}
+
 /// The database. Cheap to clone; all clones share one pool.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -139,6 +149,14 @@ impl Store {
         let pool = PgPoolOptions::new()
             .max_connections(config.connections_max)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(|_, _| {
+                count_acquire();
+                Box::pin(async { Ok(()) })
+            })
+            .before_acquire(|_, _| {
+                count_acquire();
+                Box::pin(async { Ok(true) })
+            })
             .connect_lazy_with(options);
         let store = Self { pool };
         let begun = Instant::now();

@@ -165,8 +165,14 @@ impl Store {
     pub async fn take_due_orders(&self, limit: u32) -> Result<OutboxLease, StoreError> {
         let mut tx = self.pool().begin().await?;
         let rows: Vec<DueRow> = sqlx::query_as(
-            "SELECT o.id, o.server_slug, o.lane, o.job_id, o.kind, o.seq, o.epoch, o.floor, \
-                 o.work_order, o.work_order->>'order' IN ('void_v1', 'release_v1', 'limits_v1', 'trust_v1') OR EXISTS ( \
+            // What is for the server itself gets there while its `upkeep` is paused.
+            "SELECT o.id, o.server_slug, CASE WHEN o.lane = 'upkeep' AND o.work_order->>'order' IN \
+                     ('void_v1', 'release_v1', 'limits_v1', 'trust_v1') AND EXISTS (SELECT FROM lane_pauses p \
+                         JOIN servers v ON v.id = p.server_id \
+                         WHERE p.lane = 'upkeep' AND v.slug = o.server_slug) \
+                 THEN 'control' ELSE o.lane END AS lane, \
+                 o.job_id, o.kind, o.seq, o.epoch, o.floor, o.work_order, \
+                 o.work_order->>'order' IN ('void_v1', 'release_v1', 'limits_v1', 'trust_v1', 'lanes_v1') OR EXISTS ( \
                      SELECT FROM steps s WHERE s.job_id = o.job_id AND s.kind = o.kind \
                          AND s.seq = o.seq AND s.epoch = o.epoch AND s.state = 'sent') AS live, \
                  (SELECT j.trace_parent FROM jobs j WHERE j.id = o.job_id) AS trace_parent \

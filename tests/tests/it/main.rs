@@ -12,6 +12,7 @@ mod encrypted;
 mod faults;
 mod house;
 mod joining;
+mod lanes;
 mod limits;
 mod listeners;
 mod lock_and_key;

@@ -18,6 +18,10 @@ pub struct Queues {
 pub enum QueuesAction {
     /// How much waits on each lane
     List(Plain),
+    /// Have a server's workers take nothing from one of its lanes; what they hold is finished
+    Pause(PauseLane),
+    /// Have them take from it again
+    Resume(OneLane),
     /// Messages that nobody could handle
     Dead(Dead),
     /// Put a dead message back on the queue that it came from
@@ -30,6 +34,25 @@ impl From<Plain> for QueuesAction {
     fn from(list: Plain) -> Self {
         Self::List(list)
     }
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct OneLane {
+    /// Whose lane
+    #[arg(value_name = "SERVER")]
+    pub server: String,
+    /// Which: export, express, import, lofi, lofi-bulk, verify or upkeep
+    #[arg(value_name = "LANE")]
+    pub lane: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct PauseLane {
+    #[command(flatten)]
+    pub lane: OneLane,
+    /// Why, for people to read
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub reason: String,
 }
 
 #[derive(Debug, ClapArgs)]

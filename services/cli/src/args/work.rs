@@ -154,12 +154,12 @@ pub enum JobsAction {
     List(JobsList),
     /// One job with its history
     Show(OneJob),
-    /// Undo a job; not after the new server has taken over
-    Cancel(OneJob),
-    /// Try a job again that failed, was cancelled or is stuck
-    Retry(OneJob),
-    /// Let a job overtake what waits before it
-    Express(OneJob),
+    /// Undo a job, or all that fit; not after the new server has taken over
+    Cancel(SomeJobs),
+    /// Try a job again that failed, was cancelled or is stuck; or all that fit
+    Retry(SomeJobs),
+    /// Let a job, or all that fit, overtake what waits before
+    Express(SomeJobs),
     /// The signed report of a move that has ended
     Report(Report),
 }
@@ -201,6 +201,41 @@ pub struct OneJob {
     /// The job: its id, or 8 characters or more of its beginning, if it is a recent one
     #[arg(value_name = "JOB")]
     pub job: String,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(group = ArgGroup::new("which").required(true).multiple(true)
+    .args(["job", "state", "kind", "server", "batch", "artist", "by", "since", "until", "all"]))]
+pub struct SomeJobs {
+    /// The job: its id, or 8 characters or more of its beginning, if it is a recent one
+    #[arg(value_name = "JOB", conflicts_with_all =
+        ["state", "kind", "server", "batch", "artist", "by", "since", "until", "all"])]
+    pub job: Option<String>,
+    /// All that are queued, copying, failed …; several separated by commas
+    #[arg(long, value_name = "STATES")]
+    pub state: Option<String>,
+    /// All of this kind: move, provision, lofi, verify …
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
+    /// All from or to this server
+    #[arg(long, value_name = "SLUG")]
+    pub server: Option<String>,
+    /// All of this batch
+    #[arg(long, value_name = "BATCH")]
+    pub batch: Option<String>,
+    /// All of artists with this in their name, or of the one with this id
+    #[arg(long, value_name = "TEXT")]
+    pub artist: Option<String>,
+    /// All that this person asked for
+    #[arg(long, value_name = "EMAIL")]
+    pub by: Option<String>,
+    #[command(flatten)]
+    pub span: Span,
+    /// All there are
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub sure: Sure,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -3,28 +3,26 @@
 use super::{failure, more};
 use crate::{
     Ended,
-    args::{JobsAction, JobsList, OneJob, Report},
+    args::{JobsAction, JobsList, OneJob, Report, SomeJobs},
     client,
     error::CliError,
     names::{self, Servers},
     numbers::{bytes, count, percent},
     screen::{self, Screen},
     table::{Cell, Column, Facts, Paint, Table, Tone},
-    view::{Job, JobDetail, Page, Step},
+    view::{Job, JobDetail, Page, Steered, Step},
     when,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Does it.
 pub async fn run(screen: &Screen, action: JobsAction) -> Result<Ended, CliError> {
     match action {
         JobsAction::List(list) => self::list(screen, list).await?,
         JobsAction::Show(one) => show(screen, &one).await?,
-        JobsAction::Cancel(one) => steer(screen, &one, "cancel", "is being undone").await?,
-        JobsAction::Retry(one) => steer(screen, &one, "retry", "is tried again").await?,
-        JobsAction::Express(one) => {
-            steer(screen, &one, "express", "overtakes what waits before it").await?;
-        }
+        JobsAction::Cancel(some) => return steer(screen, some, &CANCEL).await,
+        JobsAction::Retry(some) => return steer(screen, some, &RETRY).await,
+        JobsAction::Express(some) => return steer(screen, some, &EXPRESS).await,
         JobsAction::Report(asked) => report(screen, asked).await?,
     }
     Ok(Ended::Well)
@@ -187,13 +185,68 @@ fn steps(open: &[&Step], servers: &Servers) -> Table {
     table
 }
 
-async fn steer(screen: &Screen, one: &OneJob, what: &str, done: &str) -> Result<(), CliError> {
-    let id = names::job(&screen.api, &one.job).await?;
-    let value = screen.api.post(&format!("/jobs/{id}/{what}"), &Value::Null).await?;
-    screen.answer(value, |v| {
-        let job: Job = client::read(v)?;
-        Ok(format!("The job of {} {done}.\n", crate::text::line(&job.subject())))
-    })
+/// What is done to jobs, in words.
+struct Deed {
+    /// In the address.
+    verb: &'static str,
+    /// To one job.
+    one: &'static str,
+    /// To several.
+    many: &'static str,
+}
+
+const CANCEL: Deed =
+    Deed { verb: "cancel", one: "is being undone", many: "being undone or called off" };
+const RETRY: Deed = Deed { verb: "retry", one: "is tried again", many: "tried again" };
+const EXPRESS: Deed =
+    Deed { verb: "express", one: "overtakes what waits before it", many: "expedited" };
+
+async fn steer(screen: &Screen, some: SomeJobs, deed: &Deed) -> Result<Ended, CliError> {
+    if let Some(job) = &some.job {
+        let id = names::job(&screen.api, job).await?;
+        let path = format!("/jobs/{id}/{}", deed.verb);
+        let value = screen.api.post(&path, &Value::Null).await?;
+        screen.answer(value, |v| {
+            let job: Job = client::read(v)?;
+            Ok(format!("The job of {} {}.\n", crate::text::line(&job.subject()), deed.one))
+        })?;
+        return Ok(Ended::Well);
+    }
+    let yes = some.sure.yes;
+    let filter = filter(screen, some).await?;
+    let path = format!("/jobs/{}", deed.verb);
+    let dry = screen.api.post(&path, &json!({ "filter": filter, "dry_run": true })).await?;
+    let matched = client::read::<Steered>(dry)?.matched;
+    screen::ask(&format!("{} jobs are to be {}. Go on?", count(matched), deed.many), yes)?;
+    let value = screen.api.post(&path, &json!({ "filter": filter })).await?;
+    let told: Steered = client::read(value.clone())?;
+    screen.answer(value, |_| Ok(format!("{} jobs {}.\n", count(told.done), deed.many)))?;
+    for reason in &told.refused_reasons {
+        screen.beside(&format!("{} not: {} {}", count(reason.jobs), reason.detail, reason.remedy));
+    }
+    if told.more {
+        screen.beside("There are more than are taken at once: give the command again.");
+    }
+    Ok(Ended::well_if(told.refused == 0 && !told.more))
+}
+
+/// The filter as the API reads it.
+async fn filter(screen: &Screen, some: SomeJobs) -> Result<Value, CliError> {
+    let server = names::server_id(&screen.api, some.server.as_ref()).await?;
+    let batch = match &some.batch {
+        Some(text) => Some(names::batch(&screen.api, text).await?),
+        None => None,
+    };
+    Ok(json!({
+        "batch_id": batch,
+        "state": some.state,
+        "kind": some.kind,
+        "server_id": server,
+        "artist": some.artist,
+        "requested_by": some.by,
+        "since": some.span.since.map(when::Since::machine),
+        "until": some.span.until.map(when::Since::machine),
+    }))
 }
 
 /// The report is signed: it is passed on as it is.

@@ -3,17 +3,17 @@
 use super::more;
 use crate::{
     Ended,
-    args::{Dead, QueuesAction},
+    args::{Dead, OneLane, QueuesAction},
     client,
     error::CliError,
     names::Servers,
     numbers::count,
     screen::{self, Screen},
     table::{Cell, Column, Paint, Table, Tone},
-    view::{DeadLetter, Depth, Page},
+    view::{DeadLetter, Depth, LaneState, Page, Pause},
     when,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// Does it.
@@ -25,6 +25,11 @@ pub async fn run(screen: &Screen, action: QueuesAction) -> Result<Ended, CliErro
                 Ok(table(&client::read::<Page<Depth>>(v)?.items, screen.paint))
             })?;
         }
+        QueuesAction::Pause(asked) => {
+            let body = json!({ "reason": asked.reason });
+            lane(screen, &asked.lane, "pause", body).await?;
+        }
+        QueuesAction::Resume(one) => lane(screen, &one, "resume", Value::Null).await?,
         QueuesAction::Dead(asked) => dead(screen, asked).await?,
         QueuesAction::Requeue(letter) => {
             // A requeue that the coordinator has yet to take up answers with 202, and no body either.
@@ -39,6 +44,24 @@ pub async fn run(screen: &Screen, action: QueuesAction) -> Result<Ended, CliErro
     Ok(Ended::Well)
 }
 
+async fn lane(screen: &Screen, one: &OneLane, what: &str, body: Value) -> Result<(), CliError> {
+    let server = Servers::read(&screen.api).await?.find(&one.server)?.clone();
+    // It becomes a part of a path; the master says which names are lanes.
+    if one.lane.is_empty() || !one.lane.chars().all(|c| c.is_ascii_lowercase() || c == '-') {
+        return Err(CliError::Usage(format!("{:?} is no lane", one.lane)));
+    }
+    let path = format!("/servers/{}/lanes/{}/{what}", server.id, one.lane);
+    let value = screen.api.post(&path, &body).await?;
+    screen.answer(value, |v| {
+        let lane: LaneState = client::read(v)?;
+        let name = format!("{} of {}", lane.lane, server.slug);
+        Ok(match lane.paused {
+            Some(pause) => format!("{name} is paused by {}. {}\n", pause.by, lane.pause_stops),
+            None => format!("{name} goes on.\n"),
+        })
+    })
+}
+
 fn table(depths: &[Depth], paint: Paint) -> String {
     let mut table = Table::new(&[
         Column::Left("SERVER"),
@@ -46,10 +69,12 @@ fn table(depths: &[Depth], paint: Paint) -> String {
         Column::Right("WAIT"),
         Column::Right("AT WORK"),
         Column::Right("CONSUMERS"),
+        Column::Left("PAUSED"),
     ]);
     for depth in depths {
         // Nobody takes from the dead queue; from every other somebody should.
-        let alone = depth.consumers == 0 && !depth.queue.ends_with("dead");
+        let alone =
+            depth.consumers == 0 && depth.paused.is_none() && !depth.queue.ends_with("dead");
         let tone = if alone { Tone::Bad } else { Tone::Plain };
         table.row([
             depth.server_slug.as_deref().unwrap_or("(cluster)").into(),
@@ -57,6 +82,7 @@ fn table(depths: &[Depth], paint: Paint) -> String {
             count(depth.ready).into(),
             count(depth.unacked).into(),
             Cell::toned(count(depth.consumers), tone),
+            depth.paused.as_ref().map_or_else(String::new, Pause::told).into(),
         ]);
     }
     table.show(paint)

@@ -74,6 +74,17 @@ pub fn kind(text: Option<&str>) -> Result<Option<JobKind>, Problem> {
 pub async fn page(app: &App, params: &ListParams) -> Result<Page<JobView>, Problem> {
     let limit = cursor::limit(params.limit)?;
     let query = JobQuery {
+        after: cursor::unpack_newest(params.cursor.as_deref())?,
+        limit: limit + 1,
+        ..query(params)?
+    };
+    let rows = app.store.jobs(&query).await?;
+    Ok(Page::cut(rows, limit, |r| cursor::pack_newest(r.created_at, r.id), JobView::from))
+}
+
+/// Which jobs these parameters mean, whatever the page.
+pub fn query(params: &ListParams) -> Result<JobQuery, Problem> {
+    Ok(JobQuery {
         batch_id: params.batch_id.map(BatchId),
         states: states(params.state.as_deref())?,
         kind: kind(params.kind.as_deref())?.map(|k| k.as_str().to_owned()),
@@ -83,11 +94,9 @@ pub async fn page(app: &App, params: &ListParams) -> Result<Page<JobView>, Probl
             .map(|p| p.to_lowercase()),
         since: params.since,
         until: params.until,
-        after: cursor::unpack_newest(params.cursor.as_deref())?,
-        limit: limit + 1,
-    };
-    let rows = app.store.jobs(&query).await?;
-    Ok(Page::cut(rows, limit, |r| cursor::pack_newest(r.created_at, r.id), JobView::from))
+        after: None,
+        limit: 0,
+    })
 }
 
 /// One job with its history; the API's and the pages' way.
@@ -211,7 +220,8 @@ const fn why_not(what: Ask, state: JobState) -> (&'static str, &'static str) {
     }
 }
 
-fn refused(error: InputError, id: JobId, what: Ask) -> Problem {
+/// Why a job was left as it was.
+pub fn refused(error: InputError, id: JobId, what: Ask) -> Problem {
     match error {
         InputError::UnknownJob => Problem::not_found("job", id),
         InputError::Illegal(e) => {

@@ -30,7 +30,8 @@ pub async fn snapshot(app: &App) -> Result<Arc<Snapshot>, Problem> {
 pub async fn ours(app: &App, snapshot: &Snapshot) -> Result<Vec<QueueDepth>, Problem> {
     let servers = app.store.servers().await?;
     let slugs: Vec<Slug> = servers.into_iter().filter_map(|s| s.slug.parse().ok()).collect();
-    Ok(snapshot.ours(&slugs))
+    // Not of the snapshot: who has just paused a lane sees it.
+    Ok(snapshot.ours(&slugs, &app.store.lane_pauses().await?))
 }
 
 /// Depths of the queues.

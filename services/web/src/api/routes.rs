@@ -2,7 +2,7 @@
 
 use super::{
     accounts, adopt, artist_change, artist_new, artists, audit, balance, balance_watch, batches,
-    dead, drain, events, grants, jobs, joining, lofi, moves, own, profiles, queues, servers,
+    dead, drain, events, grants, jobs, jobs_many, joining, lanes, lofi, moves, own, profiles, queues, servers,
     settings, tokens, verify, webhooks,
 };
 use crate::{
@@ -84,16 +84,11 @@ pub fn table(described: OpenApi) -> (OpenApiRouter<App>, Vec<Rule>) {
         .change(May(Right::Steer), Action::JobCancel, routes!(jobs::cancel))
         .change(May(Right::Steer), Action::JobRetry, routes!(jobs::retry))
         .change(May(Right::Steer), Action::JobExpress, routes!(jobs::express))
+        .change(May(Right::Steer), Action::JobCancel, routes!(jobs_many::cancel))
+        .change(May(Right::Steer), Action::JobRetry, routes!(jobs_many::retry))
+        .change(May(Right::Steer), Action::JobExpress, routes!(jobs_many::express))
         .look(May(Right::Look), routes!(events::stream))
-        .look(May(Right::Look), routes!(queues::list))
-        .look(May(Right::Look), routes!(queues::history))
-        .look(May(Right::Look), routes!(queues::broker))
-        .look(May(Right::Look), routes!(queues::workers))
-        .look(May(Right::Look), routes!(dead::list))
-        .change(May(Right::Steer), Action::DeadLetterRequeue, routes!(dead::requeue))
-        .change(May(Right::Steer), Action::DeadLetterDiscard, routes!(dead::discard))
-        .change(May(Right::Steer), Action::DeadLetterRequeue, routes!(dead::requeue_all))
-        .change(May(Right::Steer), Action::DeadLetterDiscard, routes!(dead::discard_all))
+        .queues()
         .look(May(Right::Look), routes!(audit::list))
         .look(May(Right::Accounts), routes!(accounts::list))
         .look(May(Right::Accounts), routes!(accounts::one))
@@ -137,6 +132,21 @@ struct Table {
 }
 
 impl Table {
+    /// What waits, and what died.
+    fn queues(self) -> Self {
+        self.look(May(Right::Look), routes!(queues::list))
+            .look(May(Right::Look), routes!(queues::history))
+            .look(May(Right::Look), routes!(queues::broker))
+            .look(May(Right::Look), routes!(queues::workers))
+            .change(May(Right::Steer), Action::LanePause, routes!(lanes::pause))
+            .change(May(Right::Steer), Action::LaneResume, routes!(lanes::resume))
+            .look(May(Right::Look), routes!(dead::list))
+            .change(May(Right::Steer), Action::DeadLetterRequeue, routes!(dead::requeue))
+            .change(May(Right::Steer), Action::DeadLetterDiscard, routes!(dead::discard))
+            .change(May(Right::Steer), Action::DeadLetterRequeue, routes!(dead::requeue_all))
+            .change(May(Right::Steer), Action::DeadLetterDiscard, routes!(dead::discard_all))
+    }
+
     /// A route that changes nothing.
     fn look(self, access: Access, route: UtoipaMethodRouter<App>) -> Self {
         self.add(access, None, route)

@@ -138,6 +138,8 @@ async fn jobs(
         may_steer: actor.may(Right::Steer),
         back: format!("/batches/{}", batch.id),
         show_batch: false,
+        pick: false,
+        picked: false,
         empty: Words::of(&batch.kind).empty,
     };
     let Some(group) = chosen else {

@@ -1,7 +1,7 @@
 //! A batch as a heading, a bar and a few facts: how it goes, or how it ended.
 
 use super::{
-    batch_lines::server_name,
+    batch_lines::{findings, server_name},
     batch_words::Words,
     show::{self, When},
 };
@@ -30,6 +30,8 @@ pub struct Head {
     pub failed: i32,
     pub cancelled: i32,
     pub refused: i64,
+    /// `3 findings`; empty without any.
+    pub findings: String,
     pub open_text: String,
     pub succeeded_text: String,
     pub refused_text: String,
@@ -126,6 +128,8 @@ const fn outcome(batch: &BatchView, done: &'static str) -> (&'static str, &'stat
         (true, false, true, _) => ("Failed", "failed"),
         (true, true, false, true) => ("Partly cancelled", "partly"),
         (true, false, false, true) => ("Cancelled", "cancelled"),
+        // What was read is read, and not all of it is well.
+        (true, _, false, false) if batch.findings > 0 => (done, "partly"),
         (true, _, false, false) => (done, "succeeded"),
     }
 }
@@ -184,6 +188,7 @@ impl Head {
             failed: batch.jobs_failed,
             cancelled: batch.jobs_cancelled,
             refused: batch.refused,
+            findings: findings(batch.findings),
             open_text: show::count(i64::from(batch.jobs_queued + batch.jobs_running)),
             succeeded_text: show::count(i64::from(batch.jobs_succeeded)),
             refused_text: show::count(batch.refused),
@@ -224,6 +229,7 @@ mod tests {
             jobs_failed: jobs[1],
             jobs_cancelled: jobs[2],
             refused: 0,
+            findings: 0,
             bytes_total: 300,
             bytes_done: 200,
             bytes_moved: 100,

@@ -52,6 +52,8 @@ pub struct JobLine {
     pub percent: i64,
     pub bytes_text: String,
     pub failure: Option<Failure>,
+    /// `3 findings`; empty without any.
+    pub findings: String,
     /// Over for good: the failure is why, not a hitch.
     pub ended: bool,
     pub cancellable: bool,
@@ -100,6 +102,10 @@ pub struct JobList {
     pub back: String,
     /// Whether each line links to its batch.
     pub show_batch: bool,
+    /// Whether each line has a box to tick, of the form `select`.
+    pub pick: bool,
+    /// Whether the boxes are ticked.
+    pub picked: bool,
     pub empty: &'static str,
 }
 
@@ -131,6 +137,15 @@ pub fn title(kind: JobKind, artist: &str, song: Option<&str>) -> String {
         JobKind::Provision => format!("Making {artist}’s page"),
         JobKind::Verify => format!("Verifying {artist}"),
         JobKind::Lofi => format!("LOFI of {}", song.unwrap_or("a song that is gone")),
+    }
+}
+
+/// `3 findings`; empty for none.
+pub fn findings(n: i64) -> String {
+    match n {
+        0 => String::new(),
+        1 => "1 finding".to_owned(),
+        n => format!("{} findings", show::count(n)),
     }
 }
 
@@ -194,6 +209,7 @@ impl JobLine {
             bytes_text,
             failure: job.error.as_ref().filter(|_| state != JobState::Succeeded).map(Failure::of),
             ended: state.is_final(),
+            findings: findings(job.findings),
             cancellable: state.is_cancellable(),
             retryable: job.retryable,
             moved_since,

@@ -6,7 +6,7 @@ use super::{
     batch_lines::{JobLine, JobList, Section},
     chrome::{Chrome, html},
     filters::{self, Choice},
-    form::query,
+    form::{Fields, query},
 };
 use crate::{
     api::jobs::{self, ListParams},
@@ -39,6 +39,31 @@ pub struct Query {
     /// A day, the last.
     to: String,
     cursor: Option<String>,
+    /// `page`: all of this page are ticked.
+    pick: String,
+}
+
+/// The fields that say which jobs, whatever the page.
+pub const FILTER: [&str; 8] =
+    ["group", "state", "kind", "server_id", "artist", "requested_by", "from", "to"];
+
+impl Query {
+    /// From the same fields, posted.
+    pub fn of(fields: &Fields) -> Self {
+        let text = |name: &str| fields.text(name).to_owned();
+        Self {
+            group: text("group"),
+            state: text("state"),
+            kind: text("kind"),
+            server_id: text("server_id"),
+            artist: text("artist"),
+            requested_by: text("requested_by"),
+            from: text("from"),
+            to: text("to"),
+            cursor: None,
+            pick: String::new(),
+        }
+    }
 }
 
 #[derive(Template)]
@@ -52,6 +77,8 @@ struct JobsPage {
     homes: Vec<Choice>,
     narrowed: bool,
     later: bool,
+    /// The query string by which all of this page are ticked.
+    pick_page: String,
 }
 
 const GROUPS: [(&str, &str); 6] = [
@@ -70,7 +97,8 @@ const KINDS: [(&str, &str); 5] = [
     ("provision", "New artists"),
 ];
 
-fn params(asked: &Query) -> Result<ListParams, Problem> {
+/// The same as the API asks.
+pub fn params(asked: &Query) -> Result<ListParams, Problem> {
     let some = |text: &String| Some(text.clone()).filter(|t| !t.is_empty());
     let chosen = group(&asked.group)?.map_or(&[][..], JobGroup::states);
     let states: Vec<&str> = chosen.iter().map(|s| s.as_str()).collect();
@@ -117,6 +145,8 @@ pub async fn list(
         may_steer: actor.may(Right::Steer),
         back: format!("/jobs?{}", query(&base)),
         show_batch: true,
+        pick: actor.may(Right::Steer),
+        picked: asked.pick == "page",
         chips: Vec::new(),
         previous: String::new(),
         next: next.unwrap_or_default(),
@@ -128,6 +158,11 @@ pub async fn list(
         groups: filters::choices(&GROUPS, &asked.group),
         kinds: filters::choices(&KINDS, &asked.kind),
         homes: filters::servers(&servers, &asked.server_id),
+        pick_page: {
+            let cursor = asked.cursor.as_deref().unwrap_or_default();
+            let all = base.iter().copied().chain([("cursor", cursor), ("pick", "page")]);
+            query(&all.collect::<Vec<_>>())
+        },
         narrowed: base.iter().any(|(_, value)| !value.is_empty()),
         later: asked.cursor.is_some(),
         asked,

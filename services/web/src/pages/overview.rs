@@ -21,7 +21,8 @@ use crate::{
 };
 use askama::Template;
 use axum::{extract::State, response::Response};
-use tourbus_store::Needs;
+use tourbus_domain::Lane;
+use tourbus_store::{LanePauseRow, Needs};
 
 /// Batches that are shown.
 const BATCHES: u32 = 8;
@@ -195,6 +196,24 @@ async fn of_broker(app: &App) -> Vec<Need> {
     needs
 }
 
+async fn of_lanes(app: &App) -> Result<Vec<Need>, Problem> {
+    let need = |p: LanePauseRow| {
+        let why = if p.reason.is_empty() { String::new() } else { format!(": “{}”", p.reason) };
+        let stops = p.lane.parse().map_or("", Lane::pause_stops);
+        Need {
+            what: format!("Lane {} of {} is paused", p.lane, p.server_name),
+            more: format!(
+                "By {}, since {}{why}. {stops}",
+                p.paused_by,
+                show::when(p.paused_at).text
+            ),
+            href: "/queues".to_owned(),
+            mend: "Look and resume",
+        }
+    };
+    Ok(app.store.lane_pauses().await?.into_iter().map(need).collect())
+}
+
 async fn of_lofi(app: &App) -> Result<Option<Need>, Problem> {
     let (failed, bare) = app.store.lofi_failed().await?;
     let n = failed.try_into().unwrap_or(i64::MAX);
@@ -331,6 +350,7 @@ pub async fn page(State(app): State<App>, actor: Actor) -> Result<Response, Prob
     needs.extend(of_database(&app.store.needs().await?));
     needs.extend(of_watch(&app).await?);
     needs.extend(of_webhooks(&app).await?);
+    needs.extend(of_lanes(&app).await?);
     needs.extend(of_verify(&app).await?);
     needs.extend(of_lofi(&app).await?);
     let params = BatchParams {

@@ -14,7 +14,7 @@ use crate::{
     app::App,
     auth::Actor,
     problem::Problem,
-    queues::{QueueDepth, Queues},
+    queues::{LanePauseView, QueueDepth, Queues},
 };
 use askama::Template;
 use axum::{extract::State, response::Response};
@@ -34,6 +34,33 @@ struct QueueLine {
     /// Messages wait, and nobody takes them.
     alone: bool,
     spark: Option<Spark>,
+    pause: Option<PauseLine>,
+    /// Where it is paused and resumed; empty if it cannot be.
+    steer: String,
+}
+
+/// Who has paused a lane.
+struct PauseLine {
+    by: String,
+    since: When,
+    reason: String,
+    /// Workers that have yet to stop taking from it; empty if none has.
+    yet: String,
+}
+
+impl From<&LanePauseView> for PauseLine {
+    fn from(pause: &LanePauseView) -> Self {
+        let yet = match pause.workers - pause.workers_paused {
+            0 if pause.workers == 0 => {
+                "no worker reports: they hear of it when they start".to_owned()
+            }
+            0 => String::new(),
+            1 => "1 worker has yet to hear of it".to_owned(),
+            n => format!("{n} workers have yet to hear of it"),
+        };
+        let (by, reason) = (pause.by.clone(), pause.reason.clone());
+        Self { by, since: show::when(pause.since), reason, yet }
+    }
 }
 
 struct QueueGroup {
@@ -85,6 +112,7 @@ fn purpose(lane: Option<Lane>, queue: &str) -> &'static str {
         Some(Lane::LofiBulk) => "LOFI renditions in bulk",
         Some(Lane::Verify) => "artists whose files are read back",
         Some(Lane::Upkeep) => "short steps that finish or undo a move",
+        Some(Lane::Control) => "which lanes are paused, for the server’s workers",
         None if queue.ends_with("dead") => "refused messages on their way to the dead letters",
         None => "what workers report",
     }
@@ -94,7 +122,7 @@ fn rate(per_s: f64) -> String {
     if per_s > 0.0 && per_s < 9.95 { format!("{per_s:.1}") } else { format!("{per_s:.0}") }
 }
 
-fn queue_line(depth: &QueueDepth, queues: &Queues) -> QueueLine {
+fn queue_line(depth: &QueueDepth, queues: &Queues, server: Option<&ServerView>) -> QueueLine {
     let lane: Option<Lane> = depth.lane.as_deref().and_then(|l| l.parse().ok());
     let rates = depth.in_s.zip(depth.out_s);
     let oldest = depth.oldest_waiting_s.filter(|_| depth.ready > 0);
@@ -108,18 +136,23 @@ fn queue_line(depth: &QueueDepth, queues: &Queues) -> QueueLine {
         consumers: depth.consumers,
         rates: rates.map_or_else(String::new, |(i, o)| format!("{} / {}", rate(i), rate(o))),
         oldest: oldest.map_or_else(String::new, |s| show::duration(s.max(0.0) as u64)),
-        alone: depth.ready > 0 && depth.consumers == 0,
+        alone: depth.ready > 0 && depth.consumers == 0 && depth.paused.is_none(),
         spark: spark(&queues.history_of(&depth.queue), Utc::now()),
+        pause: depth.paused.as_ref().map(Into::into),
+        steer: server
+            .zip(lane.filter(|l| l.can_pause()))
+            .map_or_else(String::new, |(s, l)| format!("/servers/{}/lanes/{l}", s.id)),
     }
 }
 
 fn groups(depths: &[QueueDepth], servers: &[ServerView], queues: &Queues) -> Vec<QueueGroup> {
-    let lines = |slug: Option<&str>| -> Vec<QueueLine> {
+    let lines = |server: Option<&ServerView>| -> Vec<QueueLine> {
+        let slug = server.map(|s| s.slug.as_str());
         let of_group = depths.iter().filter(|d| d.server_slug.as_deref() == slug);
-        of_group.map(|d| queue_line(d, queues)).collect()
+        of_group.map(|d| queue_line(d, queues, server)).collect()
     };
     let per_server =
-        servers.iter().map(|s| QueueGroup { name: s.name.clone(), lines: lines(Some(&s.slug)) });
+        servers.iter().map(|s| QueueGroup { name: s.name.clone(), lines: lines(Some(s)) });
     let shared = QueueGroup { name: "The cluster's own".to_owned(), lines: lines(None) };
     per_server.chain([shared]).filter(|g| !g.lines.is_empty()).collect()
 }

@@ -3,7 +3,7 @@
 
 use super::{
     accounts, artist, artist_new, audit, balance, balance_watch, batch, batches, dead, home, job,
-    jobs, joining, lofi, move_artists, move_check, move_news, overview as overview_page, own,
+    jobs, jobs_many, joining, lane, lofi, move_artists, move_check, move_news, overview as overview_page, own,
     queues,
     servers::{delete, drain, form, overview},
     settings, sign_in, sign_up, verify, webhooks, workshop,
@@ -113,6 +113,9 @@ fn of_the_cluster() -> Vec<Route> {
         change("/batches/{id}/resume", May(Right::Steer), Action::BatchResume, batch::resume),
         change("/batches/{id}/retry", May(Right::Steer), Action::BatchRetry, batch::retry),
         look("/jobs", May(Right::Look), jobs::list),
+        change("/jobs/cancel", May(Right::Steer), Action::JobCancel, jobs_many::cancel),
+        change("/jobs/retry", May(Right::Steer), Action::JobRetry, jobs_many::retry),
+        change("/jobs/express", May(Right::Steer), Action::JobExpress, jobs_many::express),
         look("/jobs/{id}", May(Right::Look), job::page),
         look("/jobs/{id}/report", May(Right::Look), job::report),
         change("/jobs/{id}/cancel", May(Right::Steer), Action::JobCancel, job::cancel),
@@ -157,6 +160,9 @@ fn of_queues() -> Vec<Route> {
     let steer = May(Right::Steer);
     vec![
         look("/queues", May(Right::Look), queues::page),
+        look("/servers/{id}/lanes/{lane}/pause", steer, lane::confirm),
+        change("/servers/{id}/lanes/{lane}/pause", steer, Action::LanePause, lane::pause),
+        change("/servers/{id}/lanes/{lane}/resume", steer, Action::LaneResume, lane::resume),
         look("/queues/dead", May(Right::Look), dead::page),
         change("/queues/dead/requeue", steer, requeue, dead::requeue_all),
         change("/queues/dead/discard", steer, discard, dead::discard_all),

@@ -86,6 +86,7 @@ fn job(n: u128, state: &str, error: Option<serde_json::Value>) -> JobView {
         bytes_staged: 40_000_000,
         bytes_done: 25_000_000,
         bytes_total: 100_000_000,
+        findings: 0,
         error,
         created_at: at(0),
         started_at: Some(at(5)),
@@ -138,6 +139,8 @@ fn a_list_of_jobs() {
         may_steer: true,
         back: "/batches/x".to_owned(),
         show_batch: false,
+        pick: false,
+        picked: false,
         empty: "",
     };
     let text = text(&Jobs { jobs });
@@ -181,6 +184,7 @@ fn every_server_with_its_lanes() {
         in_s: None,
         out_s: None,
         oldest_waiting_s: None,
+        paused: None,
         queue: format!("tourbus.lane.main.{lane}"),
         server_slug: Some("main".to_owned()),
         lane: Some(lane.to_owned()),

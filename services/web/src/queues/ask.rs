@@ -119,6 +119,7 @@ fn queue(raw: RawQueue) -> (QueueDepth, Counted) {
         in_s: None,
         out_s: None,
         oldest_waiting_s: None,
+        paused: None,
     };
     (depth, counted)
 }

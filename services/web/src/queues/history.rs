@@ -108,6 +108,7 @@ mod tests {
             in_s: None,
             out_s: Some(2.0),
             oldest_waiting_s: None,
+            paused: None,
         };
         let at = DateTime::from_timestamp(1_800_000_000 + at_s, 0).unwrap();
         Snapshot { at, queues: vec![queue], nodes: Vec::new(), facts: None }

@@ -23,7 +23,7 @@ use tourbus_config::ManagementConfig;
 use tourbus_domain::{Lane, Slug};
 use tourbus_http::ClientError;
 use tourbus_protocol::names::{DEAD_QUEUE, EVENTS_QUEUE, lane_queue};
-use tourbus_store::{QueueFacts, Store};
+use tourbus_store::{LanePauseRow, QueueFacts, Store};
 use utoipa::ToSchema;
 
 /// How long an answer is good for.
@@ -54,6 +54,36 @@ pub struct QueueDepth {
     pub out_s: Option<f64>,
     /// How long the oldest order waits on it, in seconds; null when none waits, or it is no lane.
     pub oldest_waiting_s: Option<f64>,
+    /// Who has paused it, since when and why; null if nobody has.
+    pub paused: Option<LanePauseView>,
+}
+
+/// A lane that a person has paused: the server's workers take nothing from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = LanePause)]
+pub struct LanePauseView {
+    /// Who: an email address.
+    pub by: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Why; may be empty.
+    pub reason: String,
+    /// Workers of the server that have reported lately.
+    pub workers: i64,
+    /// Those of them that have stopped taking from it.
+    pub workers_paused: i64,
+}
+
+impl From<&LanePauseRow> for LanePauseView {
+    fn from(row: &LanePauseRow) -> Self {
+        Self {
+            by: row.paused_by.clone(),
+            since: row.paused_at,
+            reason: row.reason.clone(),
+            workers: row.workers,
+            workers_paused: row.workers_paused,
+        }
+    }
 }
 
 /// One node of the broker.
@@ -91,8 +121,8 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Every queue of ours, the lanes of `servers` in order first.
-    pub fn ours(&self, servers: &[Slug]) -> Vec<QueueDepth> {
+    /// Every queue of ours, the lanes of `servers` in order first, with who has paused them.
+    pub fn ours(&self, servers: &[Slug], held: &[LanePauseRow]) -> Vec<QueueDepth> {
         let mut out = Vec::new();
         for server in servers {
             for lane_of in Lane::ALL {
@@ -100,7 +130,12 @@ impl Snapshot {
                 if let Some(found) = self.queues.iter().find(|q| q.queue == queue) {
                     let (server_slug, lane) = (Some(server.to_string()), Some(lane_of.to_string()));
                     let oldest_waiting_s = self.oldest(server, lane_of);
-                    out.push(QueueDepth { server_slug, lane, oldest_waiting_s, ..found.clone() });
+                    let of_lane = |p: &&LanePauseRow| {
+                        p.server_slug == server.as_str() && p.lane == lane_of.as_str()
+                    };
+                    let paused = held.iter().find(of_lane).map(Into::into);
+                    let found = found.clone();
+                    out.push(QueueDepth { server_slug, lane, oldest_waiting_s, paused, ..found });
                 }
             }
         }
@@ -266,6 +301,7 @@ mod tests {
             in_s: None,
             out_s: None,
             oldest_waiting_s: None,
+            paused: None,
         };
         vec![(queue, Counted { into, out })]
     }

@@ -80,6 +80,10 @@ actions! {
     DeadLetterRequeue = "dead_letter.requeue", "requeued dead letters";
     /// Throw dead letters away.
     DeadLetterDiscard = "dead_letter.discard", "discarded dead letters";
+    /// Have a server's workers take nothing from one of its lanes.
+    LanePause = "lane.pause", "paused a lane";
+    /// Have them take from it again.
+    LaneResume = "lane.resume", "resumed a lane";
     /// Create a cluster server.
     ServerCreate = "server.create", "created a server";
     /// Change a server's name, address, URL, whether it is active, whether it is the default.

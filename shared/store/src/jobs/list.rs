@@ -8,7 +8,7 @@ use tourbus_domain::{ArtistId, BatchId, JobId, JobState, ServerId};
 use uuid::Uuid;
 
 /// Where a page of a list, the newest first, ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
 pub struct NewestCursor {
     /// When the last row was made.
     pub created_at: DateTime<Utc>,
@@ -149,6 +149,8 @@ pub struct JobRow {
     pub song_title: Option<String>,
     /// Servers whose workers have it in hand, or will once they take it from their lanes.
     pub at_servers: Vec<Uuid>,
+    /// Files that its reading found wrong and that nobody has resolved.
+    pub findings: i64,
     /// Why it failed, or what it last tripped over.
     pub error: Option<Value>,
     /// The request that it follows from: a `traceparent`.
@@ -175,6 +177,9 @@ const COLUMNS: &str = "SELECT j.id, j.batch_id, j.kind, j.state, j.artist_id, \
      j.song_id, (SELECT title FROM songs s WHERE s.id = j.song_id) AS song_title, \
      ARRAY(SELECT DISTINCT s.server_id FROM steps s WHERE s.job_id = j.id \
            AND s.state IN ('sent', 'running')) AS at_servers, \
+     CASE WHEN j.kind = 'verify' THEN (SELECT count(*) FROM verify_findings f \
+           WHERE f.artist_id = j.artist_id AND f.job_id = j.id AND f.resolved_at IS NULL) \
+          ELSE 0 END AS findings, \
      j.error, j.trace_parent, j.created_at, j.started_at, j.finished_at, j.updated_at \
      FROM jobs j JOIN artists a ON a.id = j.artist_id";
 
@@ -237,23 +242,38 @@ fn page_of(
     sql.push(" ORDER BY j.created_at DESC, j.id DESC LIMIT ").push_bind(i64::from(query.limit));
 }
 
+/// The ids of one page, from or to a server if the query names one.
+fn ids_of(sql: &mut QueryBuilder<Postgres>, query: &JobQuery) {
+    match query.server_id {
+        None => page_of(sql, query, None),
+        // Each half by its own index; what goes from and to the same server is in both.
+        Some(server) => {
+            sql.push("SELECT id FROM ((");
+            page_of(sql, query, Some(("source_server_id", server)));
+            sql.push(") UNION (");
+            page_of(sql, query, Some(("target_server_id", server)));
+            sql.push(")) both_ways");
+        }
+    }
+}
+
+/// A page of jobs by these columns of `m`, which has `created_at` and `id`.
+pub(super) fn matching(query: &JobQuery, columns: &'static str) -> QueryBuilder<Postgres> {
+    let mut sql = QueryBuilder::new("SELECT ");
+    sql.push(columns).push(" FROM (SELECT j.created_at, j.id FROM jobs j WHERE j.id = ANY(ARRAY(");
+    ids_of(&mut sql, query);
+    sql.push(")) ORDER BY j.created_at DESC, j.id DESC LIMIT ");
+    sql.push_bind(i64::from(query.limit)).push(") m");
+    sql
+}
+
 impl Store {
     /// Jobs, the newest first.
     pub async fn jobs(&self, query: &JobQuery) -> Result<Vec<JobRow>, StoreError> {
         // The page is chosen on the narrow rows, and only then joined.
         let mut sql = QueryBuilder::new(COLUMNS);
         sql.push(" WHERE j.id = ANY(ARRAY(");
-        match query.server_id {
-            None => page_of(&mut sql, query, None),
-            // Each half by its own index; what goes from and to the same server is in both.
-            Some(server) => {
-                sql.push("SELECT id FROM ((");
-                page_of(&mut sql, query, Some(("source_server_id", server)));
-                sql.push(") UNION (");
-                page_of(&mut sql, query, Some(("target_server_id", server)));
-                sql.push(")) both_ways");
-            }
-        }
+        ids_of(&mut sql, query);
         sql.push(")) ORDER BY j.created_at DESC, j.id DESC LIMIT ");
         sql.push_bind(i64::from(query.limit));
         Ok(sql.build_query_as().persistent(false).fetch_all(self.pool()).await?)

@@ -75,6 +75,7 @@ impl Db {
             trusts: Vec::new(),
             lofi_slots: 1,
             limits: None,
+            lanes: Some(tourbus_domain::LanePauses::default()),
         };
         let from = HeartbeatFrom { server: slug(server), worker: "w".to_owned(), beat };
         let void = self.store.take_heartbeats(&[from]).await.unwrap();
@@ -231,6 +232,7 @@ pub fn play(order: &DueOrder) -> Vec<Told> {
         Order::VoidV1
         | Order::ReleaseV1 { .. }
         | Order::LimitsV1 { .. }
+        | Order::LanesV1 { .. }
         | Order::TrustV1 { .. } => return Vec::new(),
     };
     let mut told_all = vec![told(order, Input::Started(step))];

@@ -8,6 +8,7 @@ mod enqueue;
 pub(crate) mod fixture;
 mod inputs;
 mod lofi;
+mod many;
 mod outbox;
 mod plays;
 mod servers;

@@ -213,6 +213,7 @@ async fn servers(store: &Store) -> Vec<ServerId> {
             trusts: Vec::new(),
             lofi_slots: 1,
             limits: None,
+            lanes: Some(tourbus_domain::LanePauses::default()),
         };
         let server = slug.parse().unwrap();
         let from = HeartbeatFrom { server, worker: "w".to_owned(), beat };

@@ -143,3 +143,38 @@ async fn pages_work_without_scripts() {
     }
     web.finish().await;
 }
+
+/// How often this process has taken a connection to the database.
+async fn acquires(web: &Web) -> u64 {
+    let text = web.get("/metrics").send().await.unwrap().text().await.unwrap();
+    let name = "tourbus_database_acquires_total";
+    let line = text.lines().find_map(|l| l.strip_prefix(name));
+    line.unwrap_or_else(|| panic!("no {name} in {text}")).trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn fifty_open_pages_cost_the_database_no_more_than_one() {
+    const CHANGES: u64 = 8;
+    let web = Web::start("web_watched").await;
+    let (batch, _) = move_one(&web, "Watched").await;
+    let mut costs = Vec::new();
+    for watchers in [1, 50] {
+        let mut open = Vec::new();
+        for _ in 0..watchers {
+            open.push(Events::open(&web, Some(&batch), None).await);
+        }
+        let before = acquires(&web).await;
+        for n in 0..CHANGES {
+            let (what, state) =
+                if n % 2 == 0 { ("pause", "paused") } else { ("resume", "running") };
+            web.api_post(&format!("/batches/{batch}/{what}"), &Value::Null).await;
+            for events in &mut open {
+                while events.next().await.2["batch"]["state"] != state {}
+            }
+        }
+        costs.push(acquires(&web).await - before);
+    }
+    // Each page with a query of its own would be 400 more.
+    assert!(costs[0] > 0 && costs[1] < costs[0] + 50 * CHANGES / 4, "{costs:?}");
+    web.finish().await;
+}

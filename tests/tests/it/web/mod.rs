@@ -9,6 +9,7 @@ pub(crate) mod fixture;
 mod live;
 mod lofi;
 mod malformed;
+mod many;
 mod messages;
 mod people;
 mod servers;

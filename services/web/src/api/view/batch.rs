@@ -39,6 +39,9 @@ pub struct BatchView {
     pub jobs_cancelled: i32,
     /// Artists that were refused: see `/batches/{id}/refusals`.
     pub refused: i64,
+    /// Files that its readings found wrong and that nobody has resolved yet: see
+    /// `/verify/findings`.
+    pub findings: i64,
     /// Bytes of the jobs that are not failed or cancelled.
     pub bytes_total: i64,
     /// Bytes at their target, verified.
@@ -110,6 +113,7 @@ impl BatchView {
             jobs_failed: row.jobs_failed,
             jobs_cancelled: row.jobs_cancelled,
             refused: row.refused,
+            findings: row.findings,
             bytes_total: progress.map_or(0, |p| p.bytes_total),
             bytes_done: progress.map_or(0, |p| p.bytes_done),
             bytes_moved: progress.map_or(0, |p| p.bytes_moved),

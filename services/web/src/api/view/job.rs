@@ -62,6 +62,9 @@ pub struct JobView {
     pub bytes_done: i64,
     /// Size of all files (or of the song); before the walk has ended, as last known.
     pub bytes_total: i64,
+    /// Files that its reading found wrong and that nobody has resolved yet: see
+    /// `/verify/findings`.
+    pub findings: i64,
     /// Why it failed, or what it last tripped over: `{class, code, message, path, remedy}`.
     #[schema(value_type = Option<Object>)]
     pub error: Option<Value>,
@@ -106,6 +109,7 @@ impl From<JobRow> for JobView {
             bytes_staged: row.bytes_staged,
             bytes_done: row.bytes_done,
             bytes_total: row.bytes_total,
+            findings: row.findings,
             error: row.error,
             trace_id: row
                 .trace_parent

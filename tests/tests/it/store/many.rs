@@ -1,0 +1,104 @@
+//! The same of many jobs at once; and paused lanes.
+
+use super::fixture::{Db, MIB, slug};
+use serde_json::json;
+use std::time::Duration;
+use tourbus_domain::{JobState, Lane, LanePauses};
+use tourbus_protocol::{Heartbeat, Order};
+use tourbus_store::{By, HeartbeatFrom, JobAsk, JobQuery, JobsWhich, LaneChanged};
+
+fn operator() -> By {
+    By::named("operator@test")
+}
+
+#[tokio::test]
+async fn what_fits_is_cancelled_and_retried_whatever_the_page_and_once_more_changes_nothing() {
+    let db = Db::start("many_jobs").await;
+    let artists = db.artists(0, 7, MIB).await;
+    let there = db.artists(2, 2, MIB).await;
+    db.store.enqueue_moves(&db.request(&artists, 1)).await.unwrap();
+    db.store.enqueue_moves(&db.request(&there, 1)).await.unwrap();
+    let of_first = JobQuery { server_id: Some(db.servers[0]), ..JobQuery::default() };
+    let count =
+        async |what, query: &JobQuery| db.store.count_jobs_for(what, query, 100).await.unwrap();
+    assert_eq!(count(JobAsk::Cancel, &of_first).await, 7);
+    assert_eq!(count(JobAsk::Retry, &of_first).await, 0);
+    let fitting = |query: &JobQuery| JobsWhich::Fitting(Box::new(query.clone()));
+    let ask = async |what, which: &JobsWhich| {
+        let asked = db.store.ask_jobs(what, which, &operator(), json!({})).await.unwrap();
+        assert!(!asked.more);
+        asked.jobs
+    };
+    let done = ask(JobAsk::Cancel, &fitting(&of_first)).await;
+    assert_eq!(done.len(), 7);
+    assert!(done.iter().all(|(_, outcome)| *outcome == Ok(true)), "{done:?}");
+    db.work_off().await;
+    assert!(ask(JobAsk::Cancel, &fitting(&of_first)).await.is_empty(), "none is left");
+    // By their ids, each says why not.
+    let ids: Vec<_> = done.iter().map(|(id, _)| *id).collect();
+    let again = ask(JobAsk::Cancel, &JobsWhich::Ids(ids)).await;
+    assert!(again.len() == 7 && again.iter().all(|(_, o)| o.is_err()), "{again:?}");
+    // What somebody has cancelled comes back only when that is said.
+    assert!(ask(JobAsk::Retry, &fitting(&of_first)).await.is_empty());
+    let cancelled = JobQuery { states: vec![JobState::Cancelled], ..of_first };
+    assert_eq!(ask(JobAsk::Retry, &fitting(&cancelled)).await.len(), 7);
+    db.work_off().await;
+    assert!(db.jobs().await.iter().all(|j| j.state == "succeeded"));
+    db.finish().await;
+}
+
+fn beat(server: usize, lanes: Option<LanePauses>) -> HeartbeatFrom {
+    let beat = Heartbeat {
+        running: Vec::new(),
+        free_bytes: 1 << 30,
+        total_bytes: 1 << 40,
+        version: "1".to_owned(),
+        pid: 1,
+        quarantine: None,
+        trusts: Vec::new(),
+        lofi_slots: 1,
+        lanes,
+    };
+    HeartbeatFrom { server: slug(server), worker: "w".to_owned(), beat }
+}
+
+#[tokio::test]
+async fn a_server_is_told_of_its_paused_lanes_until_its_workers_say_the_same() {
+    let db = Db::start("lane_pauses").await;
+    let (server, by) = (db.servers[1], operator());
+    let pause = |lane| db.store.pause_lane(server, lane, "why", &by);
+    assert_eq!(pause(Lane::Export).await.unwrap(), LaneChanged::Changed);
+    assert_eq!(pause(Lane::Export).await.unwrap(), LaneChanged::AsItWas);
+    let told = async || {
+        let orders = db.relay().await;
+        let of_lanes = orders.into_iter().filter(|o| o.lane == Lane::Control);
+        of_lanes.map(|o| o.order).collect::<Vec<_>>()
+    };
+    let export = vec![Lane::Export];
+    assert_eq!(told().await, [Order::LanesV1 { generation: 1, paused: export.clone() }]);
+
+    // One that knows no pauses is not told again; one that says otherwise is, above what it says.
+    let tell = async || db.store.tell_lanes_again(&[], Duration::ZERO).await.unwrap();
+    db.store.take_heartbeats(&[beat(1, None)]).await.unwrap();
+    assert!(tell().await.is_empty());
+    let otherwise = LanePauses { generation: 9, ..LanePauses::default() };
+    db.store.take_heartbeats(&[beat(1, Some(otherwise))]).await.unwrap();
+    assert!(db.store.tell_lanes_again(&[server], Duration::ZERO).await.unwrap().is_empty());
+    assert_eq!(tell().await, [server]);
+    assert_eq!(told().await, [Order::LanesV1 { generation: 10, paused: export }]);
+    let so = LanePauses { generation: 10, paused: [Lane::Export].into() };
+    db.store.take_heartbeats(&[beat(1, Some(so))]).await.unwrap();
+    assert!(tell().await.is_empty());
+    let row = db.store.lane_pauses().await.unwrap().remove(0);
+    assert_eq!((row.workers, row.workers_paused, &*row.reason), (1, 1, "why"));
+
+    assert_eq!(
+        db.store.resume_lane(server, Lane::Export, &by).await.unwrap(),
+        LaneChanged::Changed
+    );
+    assert_eq!(told().await, [Order::LanesV1 { generation: 11, paused: Vec::new() }]);
+    let nobody = tourbus_domain::ServerId::new();
+    let answer = db.store.resume_lane(nobody, Lane::Export, &by).await.unwrap();
+    assert_eq!(answer, LaneChanged::NoServer);
+    db.finish().await;
+}
