@@ -51,6 +51,7 @@ struct JobsPage {
     kinds: Vec<Choice>,
     homes: Vec<Choice>,
     narrowed: bool,
+    first: String,
     later: bool,
 }
 
@@ -130,6 +131,7 @@ pub async fn list(
         homes: filters::servers(&servers, &asked.server_id),
         narrowed: base.iter().any(|(_, value)| !value.is_empty()),
         later: asked.cursor.is_some(),
+        first: query(&base),
         asked,
     })
 }
