@@ -3,7 +3,8 @@
 #
 #   compose/install.sh [--tests] [--bench]
 #
-#   --tests   also what `make test` needs: a browser and its driver
+#   --tests   also what `make test` needs: a browser and its driver, and axe-core, which looks for
+#             what keeps people out of a page (into target/, by npm, once)
 #   --bench   also what `make bench` needs: rclone, nginx, wrk, ffmpeg, lame, and music
 set -euo pipefail
 
@@ -13,13 +14,41 @@ fail() {
     exit 1
 }
 
+# The accessibility tests inject this into every page. A new version needs its own sum: npm tells it
+# as `npm view axe-core@VERSION dist.integrity`.
+axe_version=4.10.3
+axe_integrity=Xm7bpRXnDSX2YE2YFfBk2FnF0ep6tmG7xPh8iHee8MIcrgq762Nkce856dYtJYLkuIoYZvGfTs/PbZhideTcEg==
+axe_dir=$(cd "$(dirname "$0")/.." && pwd)/target/axe-core-$axe_version
+
+# Unpacks axe-core, unless it is there: then no network is needed.
+get_axe() {
+    [[ -n ${axe:-} && ! -e $axe_dir/axe.min.js ]] || return 0
+    say "axe-core $axe_version into $axe_dir"
+    local work sum
+    work=$(mktemp -d)
+    (cd "$work" && npm pack --silent "axe-core@$axe_version" >/dev/null) ||
+        fail "npm could not fetch axe-core $axe_version (see above): is the network up?"
+    sum=$(sha512sum "$work/axe-core-$axe_version.tgz" | cut -d' ' -f1)
+    [[ $sum == $(base64 -d <<<"$axe_integrity" | od -An -vtx1 | tr -d ' \n') ]] ||
+        fail "axe-core $axe_version is not what it was: its SHA-512 is $sum. Do not use it"
+    tar -xzf "$work/axe-core-$axe_version.tgz" -C "$work"
+    mkdir -p "$(dirname "$axe_dir")"
+    # By a rename: a run that is broken off leaves nothing half unpacked.
+    rm -rf "$axe_dir"
+    mv "$work/package" "$axe_dir"
+    rm -rf "$work"
+}
+
 packages=(rabbitmq-server postgresql)
 for argument in "$@"; do
     case $argument in
-        --tests) packages+=(chromium chromium-driver) ;;
+        --tests)
+            packages+=(chromium chromium-driver)
+            axe=yes
+            ;;
         --bench) packages+=(rclone nginx-light wrk ffmpeg lame wesnoth-1.16-music) ;;
         -h | --help)
-            sed -n '2,7s/^# \{0,1\}//p' "$0"
+            sed -n '2,8s/^# \{0,1\}//p' "$0"
             exit 0
             ;;
         *) fail "unknown argument $argument; see $0 --help" ;;
@@ -27,6 +56,7 @@ for argument in "$@"; do
 done
 # cargo needs a linker.
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
+[[ -z ${axe:-} || -e $axe_dir/axe.min.js ]] || command -v npm >/dev/null || packages+=(npm)
 
 command -v dpkg-query >/dev/null || fail "this is no Debian. Install these packages your own way:
   ${packages[*]}
@@ -41,7 +71,10 @@ missing=()
 for package in "${packages[@]}"; do
     installed "$package" || missing+=("$package")
 done
-((${#missing[@]})) || exit 0
+if ((${#missing[@]} == 0)); then
+    get_axe
+    exit 0
+fi
 
 say "missing: ${missing[*]}"
 if ((EUID == 0)); then
@@ -99,4 +132,5 @@ if [[ -n ${policy_made:-} ]] && command -v systemctl >/dev/null; then
         done
     done
 fi
+get_axe
 say "done"

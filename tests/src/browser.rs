@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "support of tests: panics are reports")]
 
 use crate::wait;
-use fantoccini::{Client, ClientBuilder, Locator, elements::Element, error::CmdError};
+use fantoccini::{
+    Client, ClientBuilder, Locator, elements::Element, error::CmdError,
+    wd::WebDriverCompatibleCommand,
+};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 use std::{
@@ -13,11 +16,30 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
+use url::{ParseError, Url};
 
 const START_MAX: Duration = Duration::from_secs(30);
 
 /// Longest wait for something on a page: a server may have to join for it.
 const PAGE_MAX: Duration = Duration::from_secs(120);
+
+/// A command of the DevTools protocol, which ChromeDriver passes on.
+#[derive(Debug)]
+struct DevTools {
+    command: &'static str,
+    params: serde_json::Value,
+}
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (http::Method, Option<String>) {
+        let body = json!({ "cmd": self.command, "params": self.params });
+        (http::Method::POST, Some(body.to_string()))
+    }
+}
 
 /// A browser with a profile of its own; both processes die with this value.
 pub struct Browser {
@@ -77,6 +99,25 @@ impl Browser {
             .await
             .unwrap();
         Self { client, driver, _profile: profile }
+    }
+
+    /// Shows pages on a screen this wide from now on, to somebody who likes them dark or light.
+    pub async fn show(&self, width: u32, dark: bool) {
+        let scheme = if dark { "dark" } else { "light" };
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        let screen = json!({ "width": width, "height": 900, "deviceScaleFactor": 1,
+            "mobile": false });
+        self.tell("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+        self.tell("Emulation.setDeviceMetricsOverride", screen).await;
+    }
+
+    async fn tell(&self, command: &'static str, params: serde_json::Value) {
+        self.client.issue_cmd(DevTools { command, params }).await.unwrap();
+    }
+
+    /// What a script on the page returns.
+    pub async fn ask(&self, script: &str) -> serde_json::Value {
+        self.client.execute(script, Vec::new()).await.unwrap()
     }
 
     /// The first element that matches, as soon as there is one.

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod authority;
+pub mod axe;
 pub mod bench;
 pub mod browser;
 pub mod garage;

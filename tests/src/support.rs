@@ -419,6 +419,11 @@ impl Cluster {
         self.dir.path().join("infra/staging").join(&self.endpoints.staging.bucket)
     }
 
+    /// Deletes what moves have staged so far; how many objects that were.
+    pub async fn lose_staged(&self) -> u64 {
+        self.staging().delete_prefix("moves/").await.unwrap()
+    }
+
     fn staging(&self) -> S3Staging {
         S3Staging::connect(&self.endpoints.staging.config()).unwrap()
     }

@@ -3,11 +3,13 @@
 #![allow(clippy::similar_names, reason = "`order` and `other` are what they are")]
 #![allow(missing_docs, reason = "tests are named after what they prove")]
 
+mod accessible;
 mod adopt;
 mod broker;
 mod browser;
 mod cli;
 mod control;
+mod control_pages;
 mod encrypted;
 mod faults;
 mod house;
@@ -21,6 +23,7 @@ mod lofi_pages;
 mod messages;
 mod moves;
 mod new_artists;
+mod operator;
 mod ordinary;
 mod player;
 mod plays;

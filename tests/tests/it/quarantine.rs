@@ -10,7 +10,8 @@ use tourbus_tests::{
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// One try per step: what fails, fails its job.
-const ONE_TRY: &str = "[coordinator.moves]\nstep_attempts_max = 1\nrollback_attempts_max = 1000";
+pub const ONE_TRY: &str =
+    "[coordinator.moves]\nstep_attempts_max = 1\nrollback_attempts_max = 1000";
 
 fn small(root: &Path) -> std::io::Result<()> {
     tree::plain(root, 6, 2, 20_000)
@@ -39,13 +40,13 @@ async fn release(cluster: &Cluster, slug: &str) -> (u16, Value) {
 }
 
 /// Nothing can arrive any more: the directory for it has become one that nobody may write.
-fn spoil(cluster: &Cluster, slug: &str) {
+pub fn spoil(cluster: &Cluster, slug: &str) {
     let incoming = cluster.hidden(slug, "incoming");
     fs::remove_dir(&incoming).unwrap();
     symlink("/proc/sys", incoming).unwrap();
 }
 
-fn mend(cluster: &Cluster, slug: &str) {
+pub fn mend(cluster: &Cluster, slug: &str) {
     let incoming = cluster.hidden(slug, "incoming");
     fs::remove_file(&incoming).unwrap();
     fs::create_dir(incoming).unwrap();

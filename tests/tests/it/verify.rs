@@ -30,7 +30,8 @@ async fn ended(cluster: &Cluster, batch: &str) -> (Value, Value) {
     (job, told["detail"].clone())
 }
 
-async fn verify(cluster: &Cluster, artist: &Artist) -> Value {
+/// Reads all of an artist's files back now. What the timeline says of it.
+pub async fn verify(cluster: &Cluster, artist: &Artist) -> Value {
     let batch = ask(cluster, artist, 1_000_000_000).await;
     ended(cluster, &batch).await.1
 }
@@ -45,7 +46,7 @@ async fn findings(cluster: &Cluster, artist: &Artist) -> Vec<(String, String)> {
 }
 
 /// The disk loses a bit: neither size nor time tells.
-fn rot(path: &Path) {
+pub fn rot(path: &Path) {
     let before = fs::metadata(path).unwrap().modified().unwrap();
     let mut bytes = fs::read(path).unwrap();
     let middle = bytes.len() / 2;

@@ -51,6 +51,7 @@ struct BatchesPage {
     kinds: Vec<Choice>,
     homes: Vec<Choice>,
     narrowed: bool,
+    first: String,
     next: String,
     later: bool,
 }
@@ -94,6 +95,7 @@ pub async fn list(
         homes: filters::servers(&servers, &asked.server_id),
         narrowed: base.iter().any(|(_, value)| !value.is_empty()),
         later: asked.cursor.is_some(),
+        first: query(&base),
         next: next.unwrap_or_default(),
         asked,
     })

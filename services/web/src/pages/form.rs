@@ -38,6 +38,13 @@ impl Fields {
         self.0.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v)
     }
 
+    /// Where the form was, if it says so: a path of this site and of no other.
+    pub fn back(&self) -> Option<&str> {
+        let to = self.text("back");
+        let own = to.starts_with('/') && !to.starts_with("//") && !to.contains(['\\', '\n', '\r']);
+        own.then_some(to)
+    }
+
     /// All values of a field that repeats.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())

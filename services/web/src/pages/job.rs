@@ -58,6 +58,8 @@ struct JobPage {
     notices: Vec<Failure>,
     timeline: Vec<Entry>,
     steps: Vec<StepLine>,
+    /// Whether a move's report is there; `None` for what has none, as no move that succeeded.
+    report: Option<bool>,
 }
 
 /// What it does, or has done.
@@ -99,7 +101,13 @@ pub async fn page(
     let notices = told.map(|e| Failure::of(&e.detail["notice"])).collect();
     let mut chrome = Chrome::of(&actor, "jobs", headline(&job));
     chrome.reload_s = if found.job.finished_at.is_none() { RELOAD_S } else { 0 };
+    let report = if job.is_move && job.state == "succeeded" {
+        Some(app.store.report(id).await?.is_some())
+    } else {
+        None
+    };
     html(&JobPage {
+        report,
         may_steer: actor.may(Right::Steer),
         back: format!("/jobs/{id}"),
         files: show::count(found.job.files_total),
@@ -137,9 +145,7 @@ async fn act(
     fields: &Fields,
 ) -> Result<Response, Problem> {
     jobs::ask(app, actor, id, what).await?;
-    let back = fields.text("back");
-    let own = back.starts_with('/') && !back.starts_with("//") && !back.contains('\\');
-    let to = if own { back.to_owned() } else { format!("/jobs/{id}") };
+    let to = fields.back().map_or_else(|| format!("/jobs/{id}"), str::to_owned);
     Ok(Redirect::to(&to).into_response())
 }
 

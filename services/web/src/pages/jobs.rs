@@ -76,6 +76,7 @@ struct JobsPage {
     kinds: Vec<Choice>,
     homes: Vec<Choice>,
     narrowed: bool,
+    first: String,
     later: bool,
     /// The query string by which all of this page are ticked.
     pick_page: String,
@@ -165,6 +166,7 @@ pub async fn list(
         },
         narrowed: base.iter().any(|(_, value)| !value.is_empty()),
         later: asked.cursor.is_some(),
+        first: query(&base),
         asked,
     })
 }

@@ -89,7 +89,7 @@ fn of_server(server: &ServerView) -> Option<Need> {
         ),
         ServerState::Quarantined => {
             let why = server.quarantine.as_ref();
-            let why = why.map_or_else(String::new, |q| format!("{}. {}.", q.message, q.remedy));
+            let why = why.map_or_else(String::new, |q| show::sentences(&[&q.message, &q.remedy]));
             need(format!("{} is in quarantine", server.name), why, "Look and release")
         }
         ServerState::Never if server.joined_at.is_none() && !server.is_master => need(
@@ -127,7 +127,7 @@ fn of_database(needs: &Needs) -> Vec<Need> {
             "job is stuck",
             "jobs are stuck",
             "Undoing it has failed: mend what its error names, then retry.",
-            "/jobs?state=stuck",
+            "/jobs?group=failed",
             "Look at it",
         ),
         need(
@@ -135,7 +135,7 @@ fn of_database(needs: &Needs) -> Vec<Need> {
             "artist’s last move failed",
             "artists’ last moves failed",
             "Everything was undone: they are where they were.",
-            "/jobs?state=failed&kind=move",
+            "/jobs?group=failed&kind=move",
             "Look and retry",
         ),
         need(

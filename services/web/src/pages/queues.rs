@@ -200,7 +200,7 @@ fn worker_line(worker: WorkerView) -> WorkerLine {
         Some(_) => "quarantined",
         None => "online",
     };
-    let why = worker.quarantine.map(|q| format!("{} {}.", q.message, q.remedy));
+    let why = worker.quarantine.map(|q| show::sentences(&[&q.message, &q.remedy]));
     WorkerLine {
         name: worker.name,
         server: worker.server_name,

@@ -48,9 +48,27 @@ pub fn when(at: DateTime<Utc>) -> When {
     }
 }
 
+/// Texts one after another, each with a full stop at its end unless it has one.
+pub fn sentences(texts: &[&str]) -> String {
+    let ended = |text: &&str| match text.trim_end() {
+        t if t.ends_with(['.', '!', '?', '…']) => t.to_owned(),
+        t => format!("{t}."),
+    };
+    let all: Vec<String> = texts.iter().filter(|t| !t.trim().is_empty()).map(ended).collect();
+    all.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sentences_end_once() {
+        assert_eq!(
+            sentences(&["The disk fails", "Look at dmesg.", ""]),
+            "The disk fails. Look at dmesg."
+        );
+    }
 
     #[test]
     fn a_long_path_is_shortened_in_the_middle() {

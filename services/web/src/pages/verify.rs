@@ -341,6 +341,11 @@ fn body(fields: &Fields) -> ResolveBody {
     ResolveBody { accept: fields.text("as") == "accepted" }
 }
 
+/// The part of an artist's page that tells of readings.
+fn artist_part(id: ArtistId) -> String {
+    format!("/artists/{id}#verify")
+}
+
 fn back(to: &str, how: ResolveBody, n: u64) -> Response {
     let (n, done) = (n.to_string(), if how.accept { "accepted" } else { "mended" });
     Redirect::to(&format!("{to}?{}", query(&[("done", done), ("n", &n)]))).into_response()
@@ -355,7 +360,10 @@ pub async fn resolve(
 ) -> Result<Response, Problem> {
     let how = body(&fields);
     verify::settle(&app, &actor, id, how).await?;
-    Ok(back(HERE, how, 1))
+    Ok(match fields.back() {
+        Some(to) => Redirect::to(to).into_response(),
+        None => back(HERE, how, 1),
+    })
 }
 
 /// The same of all of an artist's.
@@ -365,9 +373,8 @@ pub async fn resolve_all(
     Id(id): Id<ArtistId>,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let how = body(&fields);
-    let n = verify::settle_all(&app, &actor, id, how).await?;
-    Ok(back(HERE, how, n))
+    verify::settle_all(&app, &actor, id, body(&fields)).await?;
+    Ok(Redirect::to(&artist_part(id)).into_response())
 }
 
 /// Reads an artist's files back now.
@@ -378,7 +385,7 @@ pub async fn of_artist(
 ) -> Result<Response, Problem> {
     let body = VerifyBody { artist_ids: Some(vec![id.0]), ..VerifyBody::default() };
     verify::submit(&app, &actor, &body, None).await?;
-    Ok(Redirect::to(&format!("/artists/{id}#verify")).into_response())
+    Ok(Redirect::to(&artist_part(id)).into_response())
 }
 
 /// What an artist's page says of it.
@@ -391,6 +398,8 @@ pub struct OfArtist {
     pub findings: Vec<FindingLine>,
     pub more: bool,
     pub may: bool,
+    /// Where its forms lead back to.
+    pub back: String,
 }
 
 impl OfArtist {
@@ -426,6 +435,7 @@ pub async fn part(
         more: findings.next_cursor.is_some(),
         findings: findings.items.into_iter().map(|f| finding_line(f, servers)).collect(),
         may: actor.may(Right::Steer),
+        back: artist_part(id),
     })
 }
 
