@@ -23,7 +23,7 @@ const START_MAX: Duration = Duration::from_secs(30);
 /// Longest wait for something on a page: a server may have to join for it.
 const PAGE_MAX: Duration = Duration::from_secs(120);
 
-/// A command of the DevTools protocol, which ChromeDriver passes on.
+/// A command of the `DevTools` protocol, which `ChromeDriver` passes on.
 #[derive(Debug)]
 struct DevTools {
     command: &'static str,

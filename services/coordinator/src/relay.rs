@@ -119,12 +119,12 @@ impl Coordinator {
     }
 
     fn sign_all(&self, orders: &[DueOrder], settled: &mut Settled) -> Signed {
-        let signer = self.signer();
+        let key = self.signer();
         let mut signed = Signed::default();
         for order in orders {
             let span = order.trace.map(|trace| sending(trace, order));
             let trace = span.as_ref().map(|s| s.context);
-            match self.publication(order, trace, &signer) {
+            match self.publication(order, trace, &key) {
                 Ok(publication) => {
                     signed.ids.push(order.id);
                     signed.publications.push(publication);

@@ -39,6 +39,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "one is made, once")]
 pub enum Command {
     /// Start the demo cluster: PostgreSQL, RabbitMQ, staging and every service, in the foreground
     Up(Up),

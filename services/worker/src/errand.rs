@@ -27,7 +27,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tourbus_broker::Delivery;
 use tourbus_config::WorkerLimits;
-use tourbus_domain::{ErrorClass, JobError, Lane, LanePauses, StepKind, StepRef, StepResult, TraceParent};
+use tourbus_domain::{
+    ErrorClass, JobError, Lane, LanePauses, StepKind, StepRef, StepResult, TraceParent,
+};
 use tourbus_mediaroot::{Entered, Entering, LimitsNote, MediaRoot, RootError, Ticket, Way};
 use tourbus_protocol::{EventBody, Order, Refused, Work};
 use tourbus_staging::Staging;

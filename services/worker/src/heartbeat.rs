@@ -1,7 +1,8 @@
 //! Signs of life: to the coordinator, to the health page, and the janitor's rounds.
 
 use crate::{
-    errand::Desk, events::Events, held::Held, lanes::LaneGate, limiter::Limiter, quarantine::Watchman, trust::Trust,
+    errand::Desk, events::Events, held::Held, lanes::LaneGate, limiter::Limiter,
+    quarantine::Watchman, trust::Trust,
 };
 use chrono::Utc;
 use std::{sync::Arc, time::Duration};

@@ -4,8 +4,8 @@ use crate::TreePath;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tourbus_domain::{
-    Accepted, ArtistId, Epoch, JobId, Lane, SegmentRef, ServerLimits, Slug, StepKey, StepRef, TraceParent,
-    trace,
+    Accepted, ArtistId, Epoch, JobId, Lane, SegmentRef, ServerLimits, Slug, StepKey, StepRef,
+    TraceParent, trace,
 };
 use uuid::Uuid;
 

@@ -35,7 +35,7 @@ CROSS JOIN LATERAL (SELECT
     CASE WHEN j % 10 = 0 THEN 'verify' WHEN j % 10 < 3 THEN 'lofi' ELSE 'move' END AS kind,
     CASE WHEN j % 50 IN (7, 8) THEN 'failed' WHEN j % 50 = 9 THEN 'cancelled'
         ELSE 'succeeded' END AS state) k
-JOIN artist a ON a.n = j * 7919 % 100000
+JOIN artist a ON a.n = j::bigint * 7919 % 100000
 JOIN batch b ON b.n = j / 1000
 JOIN server s ON s.n = j % 3
 JOIN server t ON t.n = CASE WHEN k.kind = 'move' THEN (j + 1) % 3 ELSE j % 3 END;

@@ -205,8 +205,7 @@ async fn what_happens_is_told_signed_and_again_until_it_arrives() {
     // Sent again, it is the same message.
     let id = seen["id"].as_str().unwrap();
     post(&cluster, &format!("/webhooks/deliveries/{id}/send-again")).await;
-    let again = || async { receiver.got() };
-    let all = wait::until("it again", MINUTE, again, |g| g.len() == 4).await;
+    let all = wait::until("it again", MINUTE, || async { receiver.got() }, |g| g.len() == 4).await;
     assert!(all[3].id == told.id && all[3].text == told.text && all[3].is_signed_by(&secret));
 
     // While the receiver is away, it waits.
@@ -223,7 +222,8 @@ async fn what_happens_is_told_signed_and_again_until_it_arrives() {
     assert_ne!(fresh, secret);
     let before = receiver.got().len();
     post(&cluster, &format!("{hook}/test")).await;
-    let all = wait::until("the test", MINUTE, again, |g| g.len() > before).await;
+    let all =
+        wait::until("the test", MINUTE, || async { receiver.got() }, |g| g.len() > before).await;
     let last = all.last().unwrap();
     assert!(last.is_signed_by(fresh) && last.is_signed_by(&secret), "{last:?}");
 

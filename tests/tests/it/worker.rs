@@ -82,7 +82,7 @@ impl Rig {
             slots: Slots::default(),
             limits,
             converter: None,
-            telemetry: Default::default(),
+            telemetry: tourbus_config::TelemetryConfig::default(),
             allow_unencrypted: Vec::new(),
             server,
         };

@@ -67,7 +67,7 @@ impl Shop {
             visitor_public_keys: vec![visitor_key().public_key_hex()],
             inspector: None,
             trusted_proxies: Vec::new(),
-            telemetry: Default::default(),
+            telemetry: tourbus_config::TelemetryConfig::default(),
             allow_unencrypted: Vec::new(),
         };
         let listener = TcpListener::bind(config.listen).await.unwrap();

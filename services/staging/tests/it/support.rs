@@ -24,7 +24,7 @@ pub fn server_config(root: &Path) -> StagingServerConfig {
         access_key: "AKTEST".to_owned(),
         secret_key: "secret-of-the-test".to_owned().into(),
         tls: None,
-        telemetry: Default::default(),
+        telemetry: tourbus_config::TelemetryConfig::default(),
         allow_unencrypted: Vec::new(),
     }
 }

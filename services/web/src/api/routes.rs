@@ -2,8 +2,8 @@
 
 use super::{
     accounts, adopt, artist_change, artist_new, artists, audit, balance, balance_watch, batches,
-    dead, drain, events, grants, jobs, jobs_many, joining, lanes, lofi, moves, own, profiles, queues, servers,
-    settings, tokens, verify, webhooks,
+    dead, drain, events, grants, jobs, jobs_many, joining, lanes, lofi, moves, own, profiles,
+    queues, servers, settings, tokens, verify, webhooks,
 };
 use crate::{
     app::App,

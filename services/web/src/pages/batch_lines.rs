@@ -89,6 +89,8 @@ pub struct Section {
 }
 
 /// A list of jobs: what `_jobs.html` needs.
+// The flags are facts of their own.
+#[allow(clippy::struct_excessive_bools)]
 pub struct JobList {
     /// None on the page of all jobs, which has a form instead.
     pub chips: Vec<Chip>,

@@ -100,8 +100,11 @@ impl Told {
     }
 }
 
+/// What a form asks for, the fields that say so, and where it came from.
+type Chosen = (JobsBody, Vec<(String, String)>, String);
+
 /// Which jobs a form means, and the fields that say so.
-fn chosen(fields: &Fields) -> Result<(JobsBody, Vec<(String, String)>, String), Problem> {
+fn chosen(fields: &Fields) -> Result<Chosen, Problem> {
     let mut told: Vec<(String, String)> =
         FILTER.iter().map(|name| ((*name).to_owned(), fields.text(name).to_owned())).collect();
     let pairs: Vec<(&str, &str)> = told.iter().map(|(n, v)| (&**n, &**v)).collect();

@@ -3,8 +3,8 @@
 
 use super::{
     accounts, artist, artist_new, audit, balance, balance_watch, batch, batches, dead, home, job,
-    jobs, jobs_many, joining, lane, lofi, move_artists, move_check, move_news, overview as overview_page, own,
-    queues,
+    jobs, jobs_many, joining, lane, lofi, move_artists, move_check, move_news,
+    overview as overview_page, own, queues,
     servers::{delete, drain, form, overview},
     settings, sign_in, sign_up, verify, webhooks, workshop,
 };

@@ -65,6 +65,7 @@ pub(super) fn server(n: u128, name: &str, state: ServerState) -> ServerView {
 fn job(n: u128, state: &str, error: Option<serde_json::Value>) -> JobView {
     JobView {
         id: id(100 + n),
+        trace_id: None,
         batch_id: Some(id(10)),
         kind: "move".to_owned(),
         state: state.to_owned(),

@@ -57,6 +57,7 @@ fn beat(server: usize, lanes: Option<LanePauses>) -> HeartbeatFrom {
         quarantine: None,
         trusts: Vec::new(),
         lofi_slots: 1,
+        limits: None,
         lanes,
     };
     HeartbeatFrom { server: slug(server), worker: "w".to_owned(), beat }

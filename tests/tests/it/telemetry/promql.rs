@@ -1,4 +1,4 @@
-//! The names of metrics in a PromQL expression. No parser: a tokenizer that knows what else may look
+//! The names of metrics in a `PromQL` expression. No parser: a tokenizer that knows what else may look
 //! like a name (functions, keywords, labels), and says so when it meets what it does not know.
 
 use std::collections::BTreeSet;

@@ -62,7 +62,7 @@ impl Web {
             trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
             sign_in_window_s: 1,
             visitor_key: Some(SecretString::from("07".repeat(32))),
-            telemetry: Default::default(),
+            telemetry: tourbus_config::TelemetryConfig::default(),
             allow_unencrypted: Vec::new(),
         };
         let shutdown = CancellationToken::new();
