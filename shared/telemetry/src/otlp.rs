@@ -1,4 +1,4 @@
-//! Spans to a collector: OTLP over HTTP, as JSON (docs/decisions/README.md, 32).
+//! Spans to a collector: OTLP over HTTP, as JSON (docs/decisions/README.md, 31).
 //!
 //! *Invariant:* a collector that is away, slow or wrong costs spans and nothing else: nobody waits
 //! for it, and memory is bounded.
