@@ -7,7 +7,7 @@ use serde_json::json;
 async fn a_suggestion_is_edited_and_queued_as_one_batch() {
     let web = Web::start("page_balance").await;
     web.artists(0, &[("Ada", 1000), ("Bob", 900), ("Cleo", 800)]).await;
-    let page = web.page("/balance?tolerance=10", "operator").await;
+    let page = web.page("/balance?tolerance=10", "admin").await;
     assert!(page.contains("Suggested moves") && page.contains("Queue these moves"), "{page}");
     let values: Vec<String> = page
         .split("name=\"move\" value=\"")

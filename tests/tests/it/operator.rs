@@ -152,7 +152,9 @@ async fn a_server_in_quarantine_is_named_released_and_takes_what_it_had_refused(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_letter_is_named_read_and_requeued() {
-    let cluster = Cluster::start("operator_dead").await;
+    // Nobody sends the step again but the operator.
+    let patient = "[coordinator]\nrescue_after_ms = 600000";
+    let cluster = Cluster::start_with("operator_dead", patient).await;
     cluster.set_export_slots("worker-server2-1", 0).await;
     let artists = several(&cluster, "server2", 1).await;
     let before = snapshots(&cluster, "server2", &artists);

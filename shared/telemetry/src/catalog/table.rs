@@ -26,7 +26,7 @@ const JOB_ENDS: &[&str] = &["succeeded", "failed", "cancelled", "stuck"];
 /// How a try of a step ends.
 const STEP_ENDS: &[&str] = &["done", "failed", "yielded", "snoozed", "void"];
 /// Kinds of findings.
-const FINDINGS: &[&str] = &["missing", "corrupt", "changed", "unreadable", "untracked"];
+const FINDINGS: &[&str] = &["corrupt", "unreadable", "missing", "changed", "untracked"];
 
 /// Answers, confirms, transactions: from milliseconds to half a minute.
 const QUICK_S: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -115,7 +115,15 @@ const BROKER: &[Metric] = &[
     ),
 ];
 
+/// Of both that have a database.
+const ACQUIRES: Metric = counter(
+    "tourbus_database_acquires_total",
+    NONE,
+    "Connections taken from the pool: one for each query or transaction",
+);
+
 const WEB: &[Metric] = &[
+    ACQUIRES,
     counter(
         "tourbus_http_requests_total",
         Seen(&["method", "route", "status"]),
@@ -157,6 +165,8 @@ const WEB: &[Metric] = &[
 ];
 
 const COORDINATOR: &[Metric] = &[
+    counter("tourbus_webhook_tries_total", Seen(&["outcome"]), "Tries to tell a webhook"),
+    ACQUIRES,
     long(
         "tourbus_job_wait_seconds",
         Known(&[("kind", JOBS)]),
@@ -250,6 +260,17 @@ const COORDINATOR: &[Metric] = &[
 ];
 
 const WORKER: &[Metric] = &[
+    gauge(
+        "tourbus_worker_lanes_paused",
+        NONE,
+        "Lanes of the server from which this worker takes nothing, because a person paused them",
+    ),
+    gauge(
+        "tourbus_worker_limit_bytes_per_second",
+        NONE,
+        "This worker's share of the bandwidth for moves; 0 without a limit",
+    ),
+    counter("tourbus_worker_paced_total", NONE, "Waits for bandwidth"),
     counter(
         "tourbus_worker_steps_total",
         Known(&[("kind", STEPS), ("outcome", STEP_ENDS)]),

@@ -47,7 +47,12 @@ pub fn metrics(expression: &str) -> Result<BTreeSet<String>, String> {
                 let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
                 let (word, after) = rest.split_at(end.unwrap_or(rest.len()));
                 rest = after;
-                let opens = after.trim_start().starts_with('(');
+                let next = after.trim_start();
+                let opens = next.starts_with('(');
+                // `sum by (…) (…)`.
+                if FUNCTIONS.contains(&word) && GROUPINGS.iter().any(|g| next.starts_with(g)) {
+                    continue;
+                }
                 if GROUPINGS.contains(&word) && opens {
                     labels = true;
                 } else if opens && !labels && !OPERATORS.contains(&word) {

@@ -27,6 +27,8 @@ pub struct ServerCard {
     pub arriving: String,
     pub seen: Option<When>,
     pub quarantined: Option<When>,
+    /// Why, and how to mend it; empty if it is not.
+    pub quarantine_why: String,
     pub advice: &'static str,
     /// What its moves are limited to at this moment; empty for nothing.
     pub limits: String,
@@ -51,6 +53,10 @@ impl ServerCard {
             arriving: show::bytes(server.arriving_bytes),
             seen: server.last_seen_at.map(show::when),
             quarantined: server.quarantine.as_ref().map(|q| show::when(q.since)),
+            quarantine_why: server
+                .quarantine
+                .as_ref()
+                .map_or_else(String::new, |q| show::sentences(&[&q.message, &q.remedy])),
             advice: advice(&server),
             limits: limits(&server),
             lanes: lanes(&server, depths),
