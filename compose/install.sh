@@ -14,6 +14,13 @@ fail() {
     exit 1
 }
 
+cleanup() {
+    if [[ -n ${policy_made:-} ]]; then "${as_root[@]}" rm -f "$policy"; fi
+    if [[ -n ${work:-} ]]; then rm -rf "$work"; fi
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM HUP
+
 # The accessibility tests inject this into every page. A new version needs its own sum: npm tells it
 # as `npm view axe-core@VERSION dist.integrity`.
 axe_version=4.10.3
@@ -24,19 +31,18 @@ axe_dir=$(cd "$(dirname "$0")/.." && pwd)/target/axe-core-$axe_version
 get_axe() {
     [[ -n ${axe:-} && ! -e $axe_dir/axe.min.js ]] || return 0
     say "axe-core $axe_version into $axe_dir"
-    local work sum
-    work=$(mktemp -d)
-    (cd "$work" && npm pack --silent "axe-core@$axe_version" >/dev/null) ||
+    local sum
+    mkdir -p "$(dirname "$axe_dir")"
+    # Beside it, so that the last step is a rename: a run that is broken off leaves nothing half unpacked.
+    work=$(mktemp -d "$axe_dir.XXXXXX")
+    (cd "$work" && npm pack --loglevel=error "axe-core@$axe_version" >/dev/null) ||
         fail "npm could not fetch axe-core $axe_version (see above): is the network up?"
     sum=$(sha512sum "$work/axe-core-$axe_version.tgz" | cut -d' ' -f1)
     [[ $sum == $(base64 -d <<<"$axe_integrity" | od -An -vtx1 | tr -d ' \n') ]] ||
         fail "axe-core $axe_version is not what it was: its SHA-512 is $sum. Do not use it"
     tar -xzf "$work/axe-core-$axe_version.tgz" -C "$work"
-    mkdir -p "$(dirname "$axe_dir")"
-    # By a rename: a run that is broken off leaves nothing half unpacked.
     rm -rf "$axe_dir"
     mv "$work/package" "$axe_dir"
-    rm -rf "$work"
 }
 
 packages=(rabbitmq-server postgresql)
@@ -90,11 +96,6 @@ fi
 
 # Packages must not start their services: the stack runs private instances.
 policy=/usr/sbin/policy-rc.d
-cleanup() {
-    if [[ -n ${policy_made:-} ]]; then "${as_root[@]}" rm -f "$policy"; fi
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM HUP
 if [[ ! -e $policy ]]; then
     policy_made=yes
     "${as_root[@]}" install -m 755 /dev/stdin "$policy" <<<$'#!/bin/sh\nexit 101'

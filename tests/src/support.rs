@@ -396,7 +396,7 @@ impl Cluster {
             Err(error) => found.push(format!("database: {error}")),
         }
         for server in self.inner.servers() {
-            for lane in ["export", "express", "import", "lofi", "lofi-bulk", "verify", "upkeep"] {
+            for lane in tourbus_domain::Lane::ALL {
                 let queue = format!("tourbus.lane.{}.{lane}", server.slug);
                 match self.queue_messages(&queue).await {
                     Ok(0) => {}

@@ -53,7 +53,7 @@ impl LaneGate {
     }
 
     fn set(&self, new: LanePauses) {
-        metrics::gauge!("tourbus_worker_lanes_paused").set(new.paused.len() as f64);
+        metrics::gauge!("tourbus_worker_paused_lanes").set(new.paused.len() as f64);
         self.standing.send_if_modified(|before| {
             if *before == new {
                 return false;

@@ -25,7 +25,7 @@ const WEEK_MINUTES: u16 = 7 * DAY_MINUTES;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ServerLimits {
-    /// Moves out of it at once: from the first byte read to the cutover.
+    /// Moves out of it at once: from the first byte read until the old copy is set aside.
     pub moves_out_max: Option<u32>,
     /// Moves into it at once: from the first byte fetched until the tree is in its place.
     pub moves_in_max: Option<u32>,

@@ -170,7 +170,7 @@ mod tests {
         "_streams",
         "_checks",
     ];
-    const ENDS_ALSO: [&str; 3] = ["_nodes", "_artists", "_plays"];
+    const ENDS_ALSO: [&str; 5] = ["_nodes", "_artists", "_plays", "_lanes", "_bytes_per_second"];
     const SERIES_MAX: usize = 400;
 
     #[test]

@@ -1,5 +1,5 @@
-//! The cluster's database, asked past the store: by benches that fill it, and by tests that count
-//! what was asked of it.
+//! The cluster's database, asked past the store: by benches that fill it and
+//! count what is asked of it.
 
 use super::Cluster;
 use anyhow::{Context, Result, bail};

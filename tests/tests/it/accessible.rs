@@ -71,7 +71,15 @@ impl Furnished {
         let account = self.cluster.api.get("/accounts").await.unwrap();
         let account = account["items"][0]["id"].as_str().unwrap().to_owned();
         let (moved, paused) = (&self.moved, &self.paused);
+        let hook = json!({ "name": "Ops", "url": "https://hooks.example.org/a",
+            "events": ["job.stuck"], "active": false });
+        let (status, hook) = self.cluster.api.post("/webhooks", &hook).await.unwrap();
+        assert_eq!(status, 201, "{hook}");
+        let hook = hook["id"].as_str().unwrap();
         let pages = [
+            ("webhooks", "/webhooks".to_owned()),
+            ("webhook", format!("/webhooks/{hook}")),
+            ("lane-pause", format!("/servers/{server}/lanes/export/pause")),
             ("home", "/".to_owned()),
             ("overview", "/overview".to_owned()),
             ("move", "/move".to_owned()),
@@ -119,6 +127,9 @@ impl Furnished {
     }
 }
 
+/// Pages that are no success, and are to be looked at all the same.
+const WRONG: [&str; 4] = ["nothing", "no-job", "artist-nobody", "sign-in-wrong"];
+
 /// A browser that looks at pages, and what it has found.
 struct Looker {
     browser: Browser,
@@ -139,6 +150,11 @@ impl Looker {
 
     /// The page that is shown, on every screen.
     async fn look(&mut self, name: &str) {
+        let script = "return performance.getEntriesByType('navigation')[0].responseStatus;";
+        let status = self.browser.ask(script).await.as_u64().unwrap();
+        if (status == 200) == WRONG.contains(&name) {
+            self.faults.push(format!("{name}: answered with {status}"));
+        }
         let loaded = axe::load_faults(&self.browser, DOMAIN).await;
         self.faults.extend(loaded.into_iter().map(|f| format!("{name}: {f}")));
         for (width, dark, screen) in SCREENS {

@@ -74,12 +74,13 @@ async fn a_paused_lane_stands_over_restarts_while_others_work_and_all_of_it_is_d
     cluster.start_again("worker-server2-1");
     cluster.kill_and_hold("coordinator").await;
     cluster.start_again("coordinator");
-    until_heard(&cluster, "server2", "export").await;
+    cluster.ready("worker-server2-1").await;
+    cluster.ready("coordinator").await;
 
     // They wait for longer than the rescue does, and none is sent again.
-    let waits = |q: &Option<Value>| {
-        q.as_ref().is_some_and(|q| q["oldest_waiting_s"].as_f64() > Some(LONG_S))
-    };
+    let oldest = |q: &Option<Value>| q.as_ref().and_then(|q| q["oldest_waiting_s"].as_f64());
+    let by_then = oldest(&lane(&cluster, "server2", "export").await).unwrap();
+    let waits = |q: &Option<Value>| oldest(q).is_some_and(|s| s > by_then + LONG_S);
     let see = || lane(&cluster, "server2", "export");
     let seen = wait::until("them to have waited for long", MINUTE, see, waits).await.unwrap();
     assert_eq!((&seen["ready"], &seen["unacked"]), (&json!(5), &json!(0)), "{seen}");

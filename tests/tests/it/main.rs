@@ -9,7 +9,6 @@ mod broker;
 mod browser;
 mod cli;
 mod control;
-mod control_pages;
 mod encrypted;
 mod faults;
 mod house;

@@ -3,7 +3,7 @@
 
 use crate::{browser::sign_in, quarantine};
 use fantoccini::Locator;
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 use tourbus_tests::{
     browser::Browser,
     support::{Artist, Cluster},
@@ -11,18 +11,6 @@ use tourbus_tests::{
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-fn small(root: &Path) -> std::io::Result<()> {
-    tree::plain(root, 5, 3, 60_000)
-}
-
-async fn several(cluster: &Cluster, server: &str, n: usize) -> Vec<Artist> {
-    let mut artists = Vec::new();
-    for _ in 0..n {
-        artists.push(cluster.add_artist(server, small).await);
-    }
-    artists
-}
 
 /// What the trees of these artists are.
 fn snapshots(cluster: &Cluster, server: &str, artists: &[Artist]) -> Vec<tree::Snapshot> {
@@ -50,13 +38,15 @@ impl Operator {
         Self { browser, main: cluster.admin().0 }
     }
 
+    /// What the overview says needs a person.
+    async fn needs(&self) -> String {
+        self.browser.client.goto(&format!("{}/overview", self.main)).await.unwrap();
+        self.browser.text("section[aria-labelledby='needs-title']").await
+    }
+
     /// Opens the overview until it names this among what needs a person, and follows its link.
     async fn follow(&self, what: &str) {
-        let needs = || async {
-            self.browser.client.goto(&format!("{}/overview", self.main)).await.unwrap();
-            self.browser.text("section[aria-labelledby='needs-title']").await
-        };
-        wait::until(what, MINUTE, needs, |told| told.contains(what)).await;
+        wait::until(what, MINUTE, || self.needs(), |told| told.contains(what)).await;
         self.browser.picture(&format!("overview-{}", what.replace(' ', "-"))).await;
         let link = format!("//ul[@class='needs']/li[contains(., '{what}')]/a");
         self.browser.client.find(Locator::XPath(&link)).await.unwrap().click().await.unwrap();
@@ -83,15 +73,27 @@ impl Operator {
 
     /// Until nothing needs a person.
     async fn is_done(&self) {
-        let needs = || async {
-            self.browser.client.goto(&format!("{}/overview", self.main)).await.unwrap();
-            self.browser.text("section[aria-labelledby='needs-title']").await
-        };
         // The disks of the machine that runs the tests may be full, which is another matter.
         let done = |told: &String| {
             !["failed", "quarantine", "dead letter"].iter().any(|w| told.contains(w))
         };
-        wait::until("nothing that needs a person", MINUTE, needs, done).await;
+        wait::until("nothing that needs a person", MINUTE, || self.needs(), done).await;
+    }
+
+    /// The batch ends well, every byte has moved, and nothing needs a person any more.
+    async fn ends(
+        self,
+        cluster: Cluster,
+        batch: &str,
+        to: &str,
+        artists: &[Artist],
+        before: &[tree::Snapshot],
+    ) {
+        cluster.wait_batch(batch, MINUTE).await;
+        moved(&cluster, to, artists, before).await;
+        self.is_done().await;
+        self.browser.close().await;
+        cluster.finish().await;
     }
 }
 
@@ -99,7 +101,7 @@ impl Operator {
 async fn a_full_disk_is_named_and_the_move_retried_when_there_is_room() {
     let full = "[worker-server2-1.limits]\ndisk_reserve_bytes = 4611686018427387904";
     let cluster = Cluster::start_with("operator_disk", full).await;
-    let artists = several(&cluster, "master", 1).await;
+    let artists = quarantine::several(&cluster, "master", 1).await;
     let before = snapshots(&cluster, "master", &artists);
     let batch = cluster.move_all(&artists, "server2").await;
     let operator = Operator::start(&cluster).await;
@@ -111,18 +113,14 @@ async fn a_full_disk_is_named_and_the_move_retried_when_there_is_room() {
     };
     cluster.reconfigure("worker-server2-1", roomy).await;
     operator.retry(1).await;
-    cluster.wait_batch(&batch, MINUTE).await;
-    moved(&cluster, "server2", &artists, &before).await;
-    operator.is_done().await;
-    operator.browser.close().await;
-    cluster.finish().await;
+    operator.ends(cluster, &batch, "server2", &artists, &before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_in_quarantine_is_named_released_and_takes_what_it_had_refused() {
     let cluster = Cluster::start_with("operator_quarantine", quarantine::ONE_TRY).await;
     quarantine::spoil(&cluster, "server2");
-    let artists = several(&cluster, "master", 6).await;
+    let artists = quarantine::several(&cluster, "master", 6).await;
     let before = snapshots(&cluster, "master", &artists);
     let batch = cluster.move_all(&artists, "server2").await;
     let operator = Operator::start(&cluster).await;
@@ -143,11 +141,7 @@ async fn a_server_in_quarantine_is_named_released_and_takes_what_it_had_refused(
     wait::until("the release", MINUTE, state, |s| s["state"] == "online").await;
     operator.follow("last moves failed").await;
     operator.retry(failed).await;
-    cluster.wait_batch(&batch, MINUTE).await;
-    moved(&cluster, "server2", &artists, &before).await;
-    operator.is_done().await;
-    operator.browser.close().await;
-    cluster.finish().await;
+    operator.ends(cluster, &batch, "server2", &artists, &before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,7 +150,7 @@ async fn a_dead_letter_is_named_read_and_requeued() {
     let patient = "[coordinator]\nrescue_after_ms = 600000";
     let cluster = Cluster::start_with("operator_dead", patient).await;
     cluster.set_export_slots("worker-server2-1", 0).await;
-    let artists = several(&cluster, "server2", 1).await;
+    let artists = quarantine::several(&cluster, "server2", 1).await;
     let before = snapshots(&cluster, "server2", &artists);
     let batch = cluster.move_all(&artists, "server3").await;
     let depth = || cluster.messages_on("server2", "export");
@@ -168,19 +162,16 @@ async fn a_dead_letter_is_named_read_and_requeued() {
     operator.follow("dead letter").await;
     operator.reads("Order: export").await;
     operator.browser.click("button[aria-label^='Requeue: Order: export']").await;
-    operator.reads("equeue").await;
+    let said = operator.browser.text("p.notice[role='status']").await;
+    assert!(said.contains("1 letter"), "{said}");
     cluster.set_export_slots("worker-server2-1", 2).await;
-    cluster.wait_batch(&batch, MINUTE).await;
-    moved(&cluster, "server3", &artists, &before).await;
-    operator.is_done().await;
-    operator.browser.close().await;
-    cluster.finish().await;
+    operator.ends(cluster, &batch, "server3", &artists, &before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_vanished_from_staging_is_named_and_the_move_retried() {
     let cluster = Cluster::start_with("operator_staging", quarantine::ONE_TRY).await;
-    let artists = several(&cluster, "master", 1).await;
+    let artists = quarantine::several(&cluster, "master", 1).await;
     let before = snapshots(&cluster, "master", &artists);
     let hold = cluster.hold("export.segment_staged");
     let batch = cluster.move_all(&artists, "server2").await;
@@ -191,9 +182,5 @@ async fn an_object_that_vanished_from_staging_is_named_and_the_move_retried() {
     operator.follow("last move failed").await;
     operator.reads("staging").await;
     operator.retry(1).await;
-    cluster.wait_batch(&batch, MINUTE).await;
-    moved(&cluster, "server2", &artists, &before).await;
-    operator.is_done().await;
-    operator.browser.close().await;
-    cluster.finish().await;
+    operator.ends(cluster, &batch, "server2", &artists, &before).await;
 }

@@ -17,7 +17,8 @@ fn small(root: &Path) -> std::io::Result<()> {
     tree::plain(root, 6, 2, 20_000)
 }
 
-async fn several(cluster: &Cluster, server: &str, n: usize) -> Vec<Artist> {
+/// Small artists.
+pub async fn several(cluster: &Cluster, server: &str, n: usize) -> Vec<Artist> {
     let mut artists = Vec::new();
     for _ in 0..n {
         artists.push(cluster.add_artist(server, small).await);

@@ -1,20 +1,21 @@
 //! Webhooks on real parts: what happens is told to a real receiver, signed, until it arrives.
 
+use crate::{
+    quarantine::mend,
+    verify::{rot, verify},
+};
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::IntoResponse};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
-use tourbus_tests::{
-    support::{Artist, Cluster},
-    tree, wait,
-};
+use tourbus_tests::{support::Cluster, tree, wait};
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// Only this one address of the machine is allowed.
@@ -264,29 +265,10 @@ fn spoil(cluster: &Cluster, slug: &str) {
     fs::write(incoming, "").unwrap();
 }
 
-fn mend(cluster: &Cluster, slug: &str) {
-    let incoming = cluster.hidden(slug, "incoming");
-    fs::remove_file(&incoming).unwrap();
-    fs::create_dir(incoming).unwrap();
-}
-
-async fn verify(cluster: &Cluster, artist: &Artist) {
-    let body = json!({ "artist_ids": [artist.id], "rate_bytes_s": 1_000_000_000 });
-    let (status, answer) = cluster.api.post("/verify", &body).await.unwrap();
-    assert_eq!(status, 202, "{answer}");
-    cluster.wait_batch(answer["batch_id"].as_str().unwrap(), MINUTE).await;
-}
-
-/// The disk loses a bit of some file: neither size nor time tells.
-fn rot(root: &Path) {
+/// A song of an artist's.
+fn song(root: &Path) -> PathBuf {
     let files = fs::read_dir(root.join("songs")).unwrap().map(|f| f.unwrap().path());
-    let path = files.filter(|p| p.is_file()).min().unwrap();
-    let before = fs::metadata(&path).unwrap().modified().unwrap();
-    let mut bytes = fs::read(&path).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    fs::write(&path, bytes).unwrap();
-    fs::File::options().write(true).open(&path).unwrap().set_modified(before).unwrap();
+    files.filter(|p| p.is_file()).min().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -295,6 +277,9 @@ async fn each_event_is_told_when_its_real_cause_happens() {
     let receiver = Receiver::start().await;
     let (_, secret) = hook(&cluster, &receiver.url(), &ALL).await;
 
+    // It looks once by itself, at an empty cluster.
+    let watch = || async { cluster.api.get("/balance/watch").await.unwrap() };
+    wait::until("the first look", MINUTE, watch, |w| w["last_run_at"].is_string()).await;
     // All plays are on one server, twice in a row.
     let artist = cluster.add_artist("master", small).await;
     let look = async || {
@@ -313,7 +298,7 @@ async fn each_event_is_told_when_its_real_cause_happens() {
 
     // A file rots.
     verify(&cluster, &artist).await;
-    rot(&cluster.tree("master", &artist));
+    rot(&song(&cluster.tree("master", &artist)));
     verify(&cluster, &artist).await;
     let told = receiver.wait_for("verify.finding").await.body();
     assert_eq!(told["data"]["artist_id"], json!(artist.id), "{told}");

@@ -24,7 +24,7 @@ pub enum QueuesAction {
     Resume(OneLane),
     /// Messages that nobody could handle
     Dead(Dead),
-    /// Put a dead message back on the queue that it came from
+    /// Have the step of a dead order sent again, or a dead event read again
     Requeue(OneLetter),
     /// Remove a dead message for good
     Discard(Discard),
@@ -257,7 +257,7 @@ pub struct Balance {
 pub enum BalanceAction {
     /// Show which moves would spread the plays evenly
     Show(BalanceShow),
-    /// Queue these moves, as one batch for each server that takes artists
+    /// Queue these moves, as one batch
     Apply(BalanceApply),
     /// Show or change who looks at the balance while nobody does
     Watch(BalanceWatch),

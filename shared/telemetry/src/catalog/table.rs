@@ -238,7 +238,7 @@ const COORDINATOR: &[Metric] = &[
     gauge(
         "tourbus_balance_skew_ratio",
         NONE,
-        "By how much of its share the fullest server's plays are above or below it",
+        "By how much of its share the plays of the server that is furthest from it are above or below",
     ),
     gauge(
         "tourbus_server_silent_seconds",
@@ -261,7 +261,7 @@ const COORDINATOR: &[Metric] = &[
 
 const WORKER: &[Metric] = &[
     gauge(
-        "tourbus_worker_lanes_paused",
+        "tourbus_worker_paused_lanes",
         NONE,
         "Lanes of the server from which this worker takes nothing, because a person paused them",
     ),

@@ -5,6 +5,7 @@ mod accounts;
 mod admin_commands;
 mod api;
 mod attack;
+mod control;
 pub(crate) mod fixture;
 mod live;
 mod lofi;

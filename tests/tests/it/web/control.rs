@@ -1,6 +1,6 @@
 //! The pages of the control room, as forms are posted to them.
 
-use crate::web::fixture::Web;
+use super::fixture::Web;
 use serde_json::json;
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn a_batch_is_paused_and_resumed_and_lists_keep_their_filters() {
     assert_eq!(web.form(&format!("{at}/resume"), "").await.0, 303);
     assert!(!web.page("/batches?state=paused", "operator").await.contains(&at), "not any more");
 
-    // A page that is empty, behind the last one.
+    // A move that has not ended has no report.
     let job = web.api("/jobs").await.1["items"][0]["id"].as_str().unwrap().to_owned();
     let page = web.page(&format!("/jobs/{job}"), "operator").await;
     assert!(!page.contains("Download the report"), "{page}");
