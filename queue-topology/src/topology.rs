@@ -65,7 +65,7 @@ impl Topology {
         config.servers.iter().fold(base, with)
     }
 
-    /// The same with one server more: its six lanes, its user, what the user may do.
+    /// The same with one server more: its lanes, its user, what the user may do.
     #[must_use]
     pub fn with_server(self, slug: &Slug, password: Password) -> Self {
         // Also a server that is there already gets the new password.

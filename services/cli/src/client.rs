@@ -5,7 +5,7 @@ use crate::{
     connect::Master,
     error::{CliError, Problem},
 };
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -192,10 +192,10 @@ impl Api {
         if !answer.status().is_success() {
             return Err(self.refusal(answer, path).await);
         }
-        if answer.status() == StatusCode::NO_CONTENT {
+        let text = answer.bytes().await.map_err(|e| self.away(e))?;
+        if text.is_empty() {
             return Ok(Value::Null);
         }
-        let text = answer.bytes().await.map_err(|e| self.away(e))?;
         serde_json::from_slice(&text).map_err(|_| {
             CliError::Failed(format!("{} answers, but not as a master does: is it one?", self.base))
         })

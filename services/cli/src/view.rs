@@ -320,6 +320,8 @@ impl Pause {
 #[derive(Debug, Deserialize)]
 pub struct Steered {
     pub matched: i64,
+    /// When it was counted; only of a dry run.
+    pub as_of: Option<DateTime<Utc>>,
     pub done: i64,
     pub refused: i64,
     pub refused_reasons: Vec<SteerRefused>,

@@ -24,6 +24,8 @@ const UNSTORABLE: &str = "unstorable";
 const TEXT_CHARS_MAX: usize = 1000;
 /// Letters taken up again in one round.
 const AGAIN_MAX: u32 = 100;
+/// Whoever takes letters up claims this.
+const AGAIN_CLAIM: &str = "dead-letters";
 /// Letters that somebody requeued are looked for this often, even when nobody calls.
 const AGAIN_EVERY: Duration = Duration::from_secs(5);
 /// Pause before listening anew after an error.
@@ -123,14 +125,26 @@ impl Coordinator {
     async fn read_as_told(&self) -> Result<(), StoreError> {
         let mut listener = self.store.listen_dead_letters().await?;
         loop {
-            for letter in self.store.dead_letters_to_read(AGAIN_MAX).await? {
-                let note = self.take_up(&letter).await?;
-                self.store.dead_letter_taken_up(letter.id, note.as_deref()).await?;
+            if self.take_some_up().await? {
+                continue;
             }
             if let Ok(told) = tokio::time::timeout(AGAIN_EVERY, listener.next()).await {
                 told?;
             }
         }
+    }
+
+    /// One coordinator at a time: the second to send a step again would find it superseded. Whether
+    /// there may be more.
+    async fn take_some_up(&self) -> Result<bool, StoreError> {
+        let Some(claim) = self.store.claim(AGAIN_CLAIM).await? else { return Ok(false) };
+        let letters = self.store.dead_letters_to_read(AGAIN_MAX).await?;
+        for letter in &letters {
+            let note = self.take_up(letter).await?;
+            self.store.dead_letter_taken_up(letter.id, note.as_deref()).await?;
+        }
+        claim.release().await?;
+        Ok(letters.len() >= AGAIN_MAX as usize)
     }
 
     /// Sends an order again, or applies an event. Returns why it could not be. `Err` only when the
@@ -214,7 +228,7 @@ fn shown(text: &str) -> String {
 
 /// The server and the lane of a lane's queue.
 fn lane_of(queue: &str) -> Option<(Slug, Lane)> {
-    let (server, lane) = queue.strip_prefix("tourbus.lane.")?.split_once('.')?;
+    let (server, lane) = queue.strip_prefix(names::LANE_PREFIX)?.split_once('.')?;
     Some((server.parse().ok()?, lane.parse().ok()?))
 }
 

@@ -11,7 +11,7 @@ mod send;
 mod sign;
 
 use crate::{Coordinator, CoordinatorError};
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use send::{Told, Verdict};
 use std::time::Duration;
 use tourbus_config::WebhooksConfig;
@@ -48,28 +48,29 @@ impl Coordinator {
         Ok(())
     }
 
-    /// What is due now, then waits until something may be.
+    /// Claims as much as there is room for, whenever one has ended, somebody calls, or time passes:
+    /// a slow receiver holds up nobody else.
     async fn tell_some(&self, listener: &mut Option<Listener>) -> Result<(), StoreError> {
         if listener.is_none() {
             *listener = Some(self.store.listen_webhooks().await?);
         }
+        let Some(listener) = listener else { return Ok(()) };
         let lease_s = u32::try_from(self.config.webhooks.timeout_ms / 1000).unwrap_or(u32::MAX);
         let lease_s = lease_s.saturating_add(LEASE_MARGIN_S);
+        let mut in_hand = FuturesUnordered::new();
         loop {
-            let due = self.store.claim_webhook_deliveries(IN_HAND_MAX as u32, lease_s).await?;
-            if due.is_empty() {
-                break;
+            let room = IN_HAND_MAX - in_hand.len();
+            if room > 0 {
+                for due in self.store.claim_webhook_deliveries(room as u32, lease_s).await? {
+                    in_hand.push(async move { self.tell_one(&due).await });
+                }
             }
-            let told = stream::iter(due).map(|due| async move { self.tell_one(&due).await });
-            let told: Vec<_> = told.buffer_unordered(IN_HAND_MAX).collect().await;
-            told.into_iter().collect::<Result<(), _>>()?;
+            tokio::select! {
+                Some(told) = in_hand.next(), if !in_hand.is_empty() => told?,
+                woken = listener.next() => { woken?; }
+                () = tokio::time::sleep(LOOK_EVERY) => (),
+            }
         }
-        if let Some(listener) = listener
-            && let Ok(woken) = tokio::time::timeout(LOOK_EVERY, listener.next()).await
-        {
-            woken?;
-        }
-        Ok(())
     }
 
     async fn tell_one(&self, due: &DueDelivery) -> Result<(), StoreError> {

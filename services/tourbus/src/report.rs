@@ -60,7 +60,6 @@ fn told(report: &MoveReport) -> String {
     let mut facts = vec![
         ("artist", report.artist.id.to_string()),
         ("job", report.job_id.to_string()),
-        ("asked for", format!("by {} ({})", report.requested_by, report.reason)),
         ("queued", time(report.queued_at)),
         ("began", maybe(report.started_at)),
         ("new home", maybe(report.cut_over_at)),
@@ -69,6 +68,11 @@ fn told(report: &MoveReport) -> String {
         ("manifest", format!("blake3 {}", report.manifest.blake3)),
         ("transfer", format!("pieces: {}, steps tried again: {}", t.segments, t.retries)),
     ];
+    if !report.requested_by.is_empty() {
+        let why =
+            if report.reason.is_empty() { String::new() } else { format!(" ({})", report.reason) };
+        facts.insert(2, ("asked for", format!("by {}{why}", report.requested_by)));
+    }
     facts.extend(report.verified.iter().map(|v| ("verified", format!("{}: {}", v.what, v.how))));
     let head = format!("{}: {} -> {}", report.artist.name, report.from.name, report.to.name);
     let lines = facts.into_iter().map(|(name, fact)| format!("  {name:<11} {}", line(&fact)));

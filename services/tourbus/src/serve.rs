@@ -9,6 +9,14 @@ use tourbus_config::{
 };
 
 pub async fn run(service: Service) -> anyhow::Result<ExitCode> {
+    let ran = start(service).await;
+    // Also of one that failed: then they are wanted most.
+    tourbus_telemetry::otlp::flush().await;
+    ran?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn start(service: Service) -> anyhow::Result<()> {
     let (shutdown, _) = signals::watch()?;
     match service {
         Service::Media(file) => {
@@ -44,8 +52,7 @@ pub async fn run(service: Service) -> anyhow::Result<ExitCode> {
             tourbus_worker::run(config, shutdown).await.context("the worker stopped")?;
         }
     }
-    tourbus_telemetry::otlp::flush().await;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn read<T: DeserializeOwned + Ways>(path: &Path) -> anyhow::Result<T> {

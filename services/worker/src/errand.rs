@@ -46,7 +46,10 @@ const PLACE_POLL: Duration = Duration::from_millis(250);
 /// The same for one that is to overtake those.
 const PLACE_POLL_EXPRESS: Duration = Duration::from_millis(25);
 /// When an import whose move has no place yet is sent again, in seconds.
-const PLACE_AGAIN_S: u32 = 2;
+const PLACE_AGAIN_S: u32 = 15;
+/// How long an export whose move has no place yet keeps its message: behind it may stand the next
+/// part of one that has.
+const PLACE_HOLD: Duration = Duration::from_secs(1);
 /// How often a running try is asked whether it still counts, besides the step's own checks.
 const VOID_POLL: Duration = Duration::from_millis(250);
 
@@ -140,10 +143,11 @@ impl<S: Staging> Desk<S> {
             let (outcome, entered) = match self.enter(work).await {
                 Entry::Entered(entered) => {
                     let entered = Arc::new(entered);
-                    if let Err(stop) = self.wait_for_place(work, lane, &entered).await {
-                        return (Err(stop), Some(entered));
-                    }
-                    (self.run(work.clone(), lane, Arc::clone(&entered)).await, Some(entered))
+                    let outcome = match self.wait_for_place(work, lane, &entered).await {
+                        Ok(()) => self.run(work.clone(), lane, Arc::clone(&entered)).await,
+                        Err(stop) => Err(stop),
+                    };
+                    (outcome, Some(entered))
                 }
                 Entry::Stale => (Err(Stop::Void), None),
                 Entry::Ended(stop) => (Err(stop), None),
@@ -223,16 +227,16 @@ impl<S: Staging> Desk<S> {
         }
     }
 
-    /// Waits until as few moves run as the master allows; what waits is not begun. An export keeps
-    /// its message meanwhile, so that the backlog stands on its lane. An import gives it back, for
-    /// behind it may stand those of a move that has a place.
+    /// Waits until as few moves run as the master allows; what waits is not begun. An export
+    /// goes back to the end of its lane, where the backlog stands; an import for a while. Neither keeps
+    /// its message for long, for behind it may stand those of a move that has a place.
     async fn wait_for_place(&self, work: &Work, lane: Lane, entered: &Entered) -> Result<(), Stop> {
         let way = match work.key.kind {
             StepKind::Export => Way::Out,
             StepKind::Import => Way::In,
             _ => return Ok(()),
         };
-        let until = Instant::now() + Duration::from_secs(self.limits.delivery_hold_s);
+        let until = Instant::now() + PLACE_HOLD;
         let poll = if lane == Lane::Express { PLACE_POLL_EXPRESS } else { PLACE_POLL };
         loop {
             entered.check()?;
@@ -244,7 +248,11 @@ impl<S: Staging> Desk<S> {
             if way == Way::In {
                 return Err(Stop::Snoozed { reason, after_s: PLACE_AGAIN_S });
             }
-            if self.phase.stopping.is_cancelled() || Instant::now() >= until {
+            // Nothing begins any more that has not begun.
+            let closed = self.gate.standing().paused.contains(&lane)
+                || self.watchman.standing().is_some()
+                || self.phase.stopping.is_cancelled();
+            if closed || Instant::now() >= until {
                 return Err(Stop::Snoozed { reason, after_s: 0 });
             }
             tokio::select! {

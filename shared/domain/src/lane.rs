@@ -21,7 +21,8 @@ pub enum Lane {
     Verify,
     /// Short steps that finish or undo a move: sync, promote, retire, abandon, void.
     Upkeep,
-    /// Orders to the server itself about its lanes. Cannot be paused: resuming comes this way.
+    /// Orders to the server itself about its lanes and limits. Cannot be paused: resuming comes this
+    /// way; and nothing that takes long stands on it.
     Control,
 }
 

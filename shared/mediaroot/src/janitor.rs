@@ -73,6 +73,11 @@ impl MediaRoot {
         atomic::read_json(&self.job(job).join(PROMOTED))
     }
 
+    /// Whether there is such a note, whatever it says.
+    pub fn has_promoted(&self, job: JobId) -> bool {
+        self.job(job).join(PROMOTED).exists()
+    }
+
     /// Takes the note back.
     pub fn unnote_promoted(&self, job: JobId) -> Result<bool, RootError> {
         atomic::remove(&self.job(job).join(PROMOTED))

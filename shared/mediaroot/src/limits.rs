@@ -89,7 +89,7 @@ impl MediaRoot {
             // What is being removed has another name.
             let Ok(job) = entry.file_name().to_string_lossy().parse::<JobId>() else { continue };
             let here = self.job(job).join(way.mark()).exists();
-            if here && (way == Way::Out || self.promoted(job)?.is_none()) {
+            if here && (way == Way::Out || !self.has_promoted(job)) {
                 taken += 1;
             }
         }

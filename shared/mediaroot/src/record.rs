@@ -32,7 +32,7 @@ use chrono::{DateTime, Utc};
 use rustix::fs::{AtFlags, CWD, FlockOperation};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     fs,
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     os::fd::OwnedFd,
@@ -88,12 +88,15 @@ pub struct Record {
     pub at: DateTime<Utc>,
     /// Every file that is compared.
     pub files: BTreeMap<TreePath, Known>,
+    /// What the page names and a person has called right to be gone.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub gone: BTreeSet<TreePath>,
 }
 
 impl Record {
     /// Of these files, as of now.
     pub fn new(files: BTreeMap<TreePath, Known>) -> Self {
-        Self { id: Uuid::new_v4(), at: Utc::now(), files }
+        Self { id: Uuid::new_v4(), at: Utc::now(), files, gone: BTreeSet::new() }
     }
 
     /// Of a tree that was made equal to this manifest.

@@ -2,6 +2,7 @@
 
 use crate::StoreError;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
@@ -22,7 +23,7 @@ pub(crate) enum Claimed<T> {
 
 /// Claims a key. Waits here for a simultaneous repetition to commit or to fail. `hash` tells a
 /// repetition from another request under the same key.
-pub(crate) async fn claim<T: DeserializeOwned + Send + Unpin + 'static>(
+pub(crate) async fn claim<T: DeserializeOwned>(
     conn: &mut PgConnection,
     account: Uuid,
     key: &str,
@@ -40,7 +41,7 @@ pub(crate) async fn claim<T: DeserializeOwned + Send + Unpin + 'static>(
     if ours.rows_affected() == 1 {
         return Ok(Claimed::Ours);
     }
-    let row: Option<(Vec<u8>, Option<Json<T>>)> = sqlx::query_as(
+    let row: Option<(Vec<u8>, Option<Json<Value>>)> = sqlx::query_as(
         "SELECT request_hash, response FROM idempotency_keys WHERE account_id = $1 AND key = $2",
     )
     .bind(account)
@@ -49,7 +50,10 @@ pub(crate) async fn claim<T: DeserializeOwned + Send + Unpin + 'static>(
     .await?;
     Ok(match row {
         Some((theirs, _)) if theirs != hash => Claimed::Conflict,
-        Some((_, Some(answer))) => Claimed::Before(answer.0),
+        Some((_, Some(answer))) => Claimed::Before(
+            serde_json::from_value(answer.0)
+                .map_err(|e| StoreError::undecodable("idempotency_keys", e.to_string()))?,
+        ),
         Some((_, None)) | None => Claimed::Gone,
     })
 }

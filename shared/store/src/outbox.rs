@@ -167,7 +167,7 @@ impl Store {
         let rows: Vec<DueRow> = sqlx::query_as(
             // What is for the server itself gets there while its `upkeep` is paused.
             "SELECT o.id, o.server_slug, CASE WHEN o.lane = 'upkeep' AND o.work_order->>'order' IN \
-                     ('void_v1', 'release_v1', 'limits_v1', 'trust_v1') AND EXISTS (SELECT FROM lane_pauses p \
+                     ('void_v1', 'release_v1', 'trust_v1') AND EXISTS (SELECT FROM lane_pauses p \
                          JOIN servers v ON v.id = p.server_id \
                          WHERE p.lane = 'upkeep' AND v.slug = o.server_slug) \
                  THEN 'control' ELSE o.lane END AS lane, \

@@ -30,15 +30,18 @@ struct Row {
 }
 
 impl Store {
-    /// The servers that have a worker which does not say that it keeps to the limits as they are.
+    /// The servers that have a worker which does not say that it keeps to the limits as they are; of
+    /// those that take from `control`, which says that they know limits.
     pub async fn owed_limits(&self) -> Result<Vec<OwedLimits>, StoreError> {
         let rows: Vec<Row> = sqlx::query_as(
             "WITH live AS (SELECT w.server_id, w.limits_revision, w.limits_workers, \
+                     w.lanes_generation, \
                      count(*) OVER (PARTITION BY w.server_id) AS workers FROM workers w \
                  WHERE w.last_seen_at > now() - interval '1 minute') \
              SELECT DISTINCT s.slug, s.limits_revision, l.workers, s.limits \
              FROM servers s JOIN live l ON l.server_id = s.id \
              WHERE s.deleted_at IS NULL AND s.limits_revision > 0 \
+                 AND l.lanes_generation IS NOT NULL \
                  AND (l.limits_revision IS DISTINCT FROM s.limits_revision \
                      OR l.limits_workers IS DISTINCT FROM l.workers) \
              ORDER BY s.slug",
@@ -62,7 +65,7 @@ impl Store {
         let now = sqlx::query_scalar("SELECT now()").fetch_one(&mut *tx).await?;
         let order = |owed: &OwedLimits| NewOrder {
             server: owed.server.clone(),
-            lane: Lane::Upkeep,
+            lane: Lane::Control,
             // No job's: the order is to the server itself.
             job_id: JobId::new(),
             key: StepKey { kind: StepKind::Export, seq: 0 },

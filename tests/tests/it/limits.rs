@@ -66,7 +66,8 @@ async fn a_move_keeps_to_its_servers_rate_and_a_limit_that_is_lifted_counts_at_o
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_more_moves_run_than_both_servers_allow_and_none_waits_for_ever() {
-    let cluster = Cluster::start_with("limits_moves", PIECES).await;
+    let cluster =
+        Cluster::start_with("limits_moves", &format!("{PIECES}\ndelivery_hold_s = 2")).await;
     let mut all: Vec<Artist> = Vec::new();
     for server in ["server2", "server2", "server2", "master", "master"] {
         all.push(cluster.add_artist(server, small).await);

@@ -212,10 +212,10 @@ pub struct SomeJobs {
         ["state", "kind", "server", "batch", "artist", "by", "since", "until", "all"])]
     pub job: Option<String>,
     /// All that are queued, copying, failed …; several separated by commas
-    #[arg(long, value_name = "STATES")]
+    #[arg(long, value_name = "STATES", value_parser = said)]
     pub state: Option<String>,
     /// All of this kind: move, provision, lofi, verify …
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", value_parser = said)]
     pub kind: Option<String>,
     /// All from or to this server
     #[arg(long, value_name = "SLUG")]
@@ -224,10 +224,10 @@ pub struct SomeJobs {
     #[arg(long, value_name = "BATCH")]
     pub batch: Option<String>,
     /// All of artists with this in their name, or of the one with this id
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = said)]
     pub artist: Option<String>,
     /// All that this person asked for
-    #[arg(long, value_name = "EMAIL")]
+    #[arg(long, value_name = "EMAIL", value_parser = said)]
     pub by: Option<String>,
     #[command(flatten)]
     pub span: Span,
@@ -245,4 +245,12 @@ pub struct Report {
     /// Write it into this file rather than to standard output
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// What is empty would mean every job: a variable of a script that is not set must not.
+fn said(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("it is empty; --all means every job".to_owned()),
+        some => Ok(some.to_owned()),
+    }
 }

@@ -213,14 +213,24 @@ async fn steer(screen: &Screen, some: SomeJobs, deed: &Deed) -> Result<Ended, Cl
         return Ok(Ended::Well);
     }
     let yes = some.sure.yes;
-    let filter = filter(screen, some).await?;
+    let mut filter = filter(screen, some).await?;
     let path = format!("/jobs/{}", deed.verb);
     let dry = screen.api.post(&path, &json!({ "filter": filter, "dry_run": true })).await?;
-    let matched = client::read::<Steered>(dry)?.matched;
-    screen::ask(&format!("{} jobs are to be {}. Go on?", count(matched), deed.many), yes)?;
+    let counted = client::read::<Steered>(dry.clone())?;
+    if counted.matched == 0 {
+        screen.answer(dry, |_| Ok("No job fits of which that can be asked.\n".to_owned()))?;
+        return Ok(Ended::Well);
+    }
+    let jobs = if counted.matched == 1 { "job is" } else { "jobs are" };
+    let matched = count(counted.matched);
+    screen::ask(&format!("{matched} {jobs} to be {}. Go on?", deed.many), yes)?;
+    // What is queued meanwhile was not meant; an earlier end stands.
+    if filter["until"].is_null() {
+        filter["until"] = json!(counted.as_of);
+    }
     let value = screen.api.post(&path, &json!({ "filter": filter })).await?;
     let told: Steered = client::read(value.clone())?;
-    screen.answer(value, |_| Ok(format!("{} jobs {}.\n", count(told.done), deed.many)))?;
+    screen.answer(value, |_| Ok(format!("Jobs {}: {}.\n", deed.many, count(told.done))))?;
     for reason in &told.refused_reasons {
         screen.beside(&format!("{} not: {} {}", count(reason.jobs), reason.detail, reason.remedy));
     }

@@ -26,8 +26,6 @@ const MOVES_MAX: usize = 2_000;
 /// Days that an artist rests after a move unless asked otherwise.
 const REST_DAYS: u32 = 7;
 const REST_DAYS_MAX: u32 = 365;
-/// Longest reason, in characters.
-const REASON_CHARS_MAX: usize = 500;
 
 /// What is wanted; all of it may be left out.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
@@ -295,15 +293,12 @@ pub async fn queue(app: &App, actor: &Actor, body: &AssignedBody) -> Result<Move
         return Err(Problem::unprocessable("too_many_artists", "`moves` has too many entries.")
             .remedy(format!("Send at most {MOVES_MAX}.")));
     }
-    if body.reason.chars().count() > REASON_CHARS_MAX || body.reason.contains('\0') {
-        return Err(Problem::unprocessable("bad_reason", "`reason` is too long, or has a NUL.")
-            .remedy(format!("Use at most {REASON_CHARS_MAX} characters.")));
-    }
+    let reason = moves::reason(&body.reason)?;
     let one = |m: &AssignedMove| (ArtistId(m.artist_id), ServerId(m.to_server_id));
     let request = AssignedMoves {
         by: actor.by(),
         moves: body.moves.iter().map(one).collect(),
-        reason: body.reason.trim().to_owned(),
+        reason,
         express: body.priority == Priority::Express,
         dry_run: body.dry_run,
         disk_reserve_bytes: app.config.disk_reserve_bytes,

@@ -295,7 +295,7 @@ pub async fn discard_matching(app: &App, actor: &Actor, body: &DeadBody) -> Resu
 /// again, with a note.
 #[utoipa::path(post, path = "/queues/dead/requeue", tag = "queues",
     operation_id = "requeue_dead_letters", request_body = Option<DeadBody>,
-    responses((status = 202, body = DeadResult), (status = 400, body = Problem),
+    responses((status = 202, body = DeadResult), (status = 400, body = Problem), (status = 422, body = Problem),
         (status = 403, body = Problem)))]
 pub async fn requeue_all(
     State(app): State<App>,
@@ -309,7 +309,7 @@ pub async fn requeue_all(
 /// Throws away every dead letter that matches; `{}` means all.
 #[utoipa::path(post, path = "/queues/dead/discard", tag = "queues",
     operation_id = "discard_dead_letters", request_body = DeadBody,
-    responses((status = 200, body = DeadResult), (status = 400, body = Problem),
+    responses((status = 200, body = DeadResult), (status = 400, body = Problem), (status = 422, body = Problem),
         (status = 403, body = Problem)))]
 pub async fn discard_all(
     State(app): State<App>,

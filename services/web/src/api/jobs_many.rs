@@ -123,6 +123,9 @@ pub struct JobsResult {
     pub jobs: Vec<JobOutcome>,
     /// More fit than are taken at once: ask again.
     pub more: bool,
+    /// When it was counted: as `until`, it keeps out what is queued from then on. Null unless in a dry
+    /// run by a filter.
+    pub as_of: Option<DateTime<Utc>>,
 }
 
 /// Jobs that a dry run counts at most.
@@ -174,15 +177,21 @@ pub async fn ask(
     let dry_run = body.dry_run;
     let (which, note) = which(body)?;
     if dry_run {
+        let as_of = matches!(which, JobsWhich::Fitting(_)).then(Utc::now);
         let matched = match &which {
             JobsWhich::Ids(ids) => ids.len() as u64,
             JobsWhich::Fitting(query) => {
                 app.store.count_jobs_for(to_store(what), query, COUNT_MAX).await?
             }
         };
-        return Ok(JobsResult { matched, ..JobsResult::default() });
+        return Ok(JobsResult { matched, as_of, ..JobsResult::default() });
     }
-    let asked = app.store.ask_jobs(to_store(what), &which, &actor.by(), note).await?;
+    // Who hangs up has asked all the same, and it is noted who that was.
+    let (store, by) = (app.store.clone(), actor.by());
+    let asked =
+        tokio::spawn(async move { store.ask_jobs(to_store(what), &which, &by, note).await })
+            .await
+            .map_err(|error| Problem::internal(&error))??;
     let mut result = JobsResult { more: asked.more, ..JobsResult::default() };
     let mut reasons: BTreeMap<(&'static str, String), JobsRefusal> = BTreeMap::new();
     for (id, outcome) in asked.jobs {
@@ -192,6 +201,11 @@ pub async fn ask(
             Ok(false) => ("unchanged", None),
             Err(error) => {
                 let Problem { code, detail, remedy, .. } = jobs::refused(error, id, what);
+                // Its detail names the job: one reason all the same.
+                let detail = match code {
+                    "not_found" => "No job has this id.".to_owned(),
+                    _ => detail,
+                };
                 let reason = reasons.entry((code, detail.clone()));
                 let new = JobsRefusal { code, detail, remedy, jobs: 0 };
                 reason.or_insert(new).jobs += 1;

@@ -1,6 +1,6 @@
 //! `/servers/{id}/lanes/{lane}`: pausing and resuming one lane of a server.
 
-use super::moves::REASON_CHARS_MAX;
+use super::moves;
 use crate::{
     app::App,
     auth::{Actor, Right},
@@ -85,12 +85,8 @@ async fn read(app: &App, of: LaneOf) -> Result<LaneView, Problem> {
 /// Pauses a lane; the API's and the pages' way.
 pub async fn hold(app: &App, actor: &Actor, of: LaneOf, reason: &str) -> Result<(), Problem> {
     actor.require(Right::Steer)?;
-    if reason.chars().count() > REASON_CHARS_MAX || reason.contains('\0') {
-        return Err(Problem::unprocessable("bad_reason", "`reason` is too long, or has a NUL.")
-            .remedy(format!("Use at most {REASON_CHARS_MAX} characters."))
-            .field("reason"));
-    }
-    let done = app.store.pause_lane(of.server, of.lane, reason.trim(), &actor.by()).await?;
+    let reason = moves::reason(reason)?;
+    let done = app.store.pause_lane(of.server, of.lane, &reason, &actor.by()).await?;
     known(of, done)
 }
 

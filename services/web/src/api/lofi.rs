@@ -2,7 +2,7 @@
 
 use super::{
     artists::PageParams,
-    moves::{Priority, REASON_CHARS_MAX},
+    moves::{self, Priority},
     profiles,
     view::{LofiFailureView, LofiServerView},
 };
@@ -153,10 +153,7 @@ fn which(body: &LofiBody) -> Result<LofiSongs, Problem> {
 /// Queues (or tries) conversions; the API's and the pages' way.
 pub async fn submit(app: &App, actor: &Actor, body: &LofiBody) -> Result<LofiResult, Problem> {
     actor.require(Right::Artists)?;
-    if body.reason.chars().count() > REASON_CHARS_MAX || body.reason.contains('\0') {
-        return Err(Problem::unprocessable("bad_reason", "`reason` is too long, or has a NUL.")
-            .remedy(format!("Use at most {REASON_CHARS_MAX} characters.")));
-    }
+    let reason = moves::reason(&body.reason)?;
     if let Some(profile) = &body.profile {
         profiles::must_exist(app, profile, "profile").await?;
     }
@@ -181,7 +178,7 @@ pub async fn submit(app: &App, actor: &Actor, body: &LofiBody) -> Result<LofiRes
             (false, false) => LofiWhich::All,
         },
         express: body.priority == Priority::Express,
-        reason: body.reason.trim().to_owned(),
+        reason,
         dry_run: body.dry_run,
     };
     let answer = app.store.enqueue_lofi(&request).await?;

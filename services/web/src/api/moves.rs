@@ -24,6 +24,16 @@ pub const ARTISTS_MAX: u32 = 50_000;
 /// Longest reason, in characters.
 pub const REASON_CHARS_MAX: usize = 500;
 
+/// A reason, as it is kept.
+pub fn reason(text: &str) -> Result<String, Problem> {
+    if text.chars().count() > REASON_CHARS_MAX || text.contains('\0') {
+        return Err(Problem::unprocessable("bad_reason", "`reason` is too long, or has a NUL.")
+            .remedy(format!("Use at most {REASON_CHARS_MAX} characters."))
+            .field("reason"));
+    }
+    Ok(text.trim().to_owned())
+}
+
 /// Artists, described instead of listed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -220,15 +230,12 @@ pub async fn submit(
     key: Option<&str>,
 ) -> Result<MoveResult, Problem> {
     actor.require(Right::Move)?;
-    if body.reason.chars().count() > REASON_CHARS_MAX || body.reason.contains('\0') {
-        return Err(Problem::unprocessable("bad_reason", "`reason` is too long, or has a NUL.")
-            .remedy(format!("Use at most {REASON_CHARS_MAX} characters.")));
-    }
+    let reason = reason(&body.reason)?;
     let request = MoveRequest {
         by: actor.by(),
         artist_ids: resolve(app, body).await?,
         target: ServerId(body.target_server_id),
-        reason: body.reason.trim().to_owned(),
+        reason,
         express: body.priority == Priority::Express,
         dry_run: body.dry_run,
         disk_reserve_bytes: app.config.disk_reserve_bytes,

@@ -1,7 +1,7 @@
 //! `/verify`: reading artists' files back, and what was found.
 
 use super::{
-    moves::{REASON_CHARS_MAX, key},
+    moves::{self, key},
     view::{FindingView, VerifyServerView},
 };
 use crate::{
@@ -164,10 +164,7 @@ pub async fn submit(
     key: Option<&str>,
 ) -> Result<VerifyResult, Problem> {
     actor.require(Right::Steer)?;
-    if body.reason.chars().count() > REASON_CHARS_MAX || body.reason.contains('\0') {
-        return Err(Problem::unprocessable("bad_reason", "`reason` is too long, or has a NUL.")
-            .remedy(format!("Use at most {REASON_CHARS_MAX} characters.")));
-    }
+    let reason = moves::reason(&body.reason)?;
     let which = which(body)?;
     if let VerifyWhich::Server(id) = which
         && app.store.server(id).await?.is_none()
@@ -181,7 +178,7 @@ pub async fn submit(
         by: actor.by(),
         which,
         rate_bytes_s: body.rate_bytes_s.map(rate).transpose()?,
-        reason: body.reason.trim().to_owned(),
+        reason,
         dry_run: body.dry_run,
     };
     let text = serde_json::to_vec(body)

@@ -57,7 +57,8 @@ pub struct WebhookPatch {
 }
 
 /// A webhook and its secret, which is told this once.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+// No `Debug`: it holds a secret.
+#[derive(Clone, Serialize, ToSchema)]
 #[schema(as = WebhookWithSecret)]
 pub struct WithSecret {
     /// The webhook.
@@ -89,7 +90,10 @@ pub struct DeliveryParams {
 
 fn name(text: &str) -> Result<String, Problem> {
     let name = text.trim();
-    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.contains('\0') {
+    if name.is_empty()
+        || name.chars().count() > NAME_CHARS_MAX
+        || name.chars().any(char::is_control)
+    {
         return Err(Problem::unprocessable(
             "bad_name",
             "A webhook has a name that people know it by.",
@@ -265,7 +269,7 @@ pub async fn list(
 /// Makes a webhook. Its secret is told this once.
 #[utoipa::path(post, path = "/webhooks", tag = "webhooks", operation_id = "create_webhook",
     request_body = WebhookBody,
-    responses((status = 201, body = WithSecret), (status = 409, body = Problem),
+    responses((status = 403, body = Problem), (status = 201, body = WithSecret), (status = 409, body = Problem),
         (status = 422, body = Problem)))]
 pub async fn create(
     State(app): State<App>,
@@ -278,7 +282,7 @@ pub async fn create(
 /// One webhook.
 #[utoipa::path(get, path = "/webhooks/{id}", tag = "webhooks", operation_id = "get_webhook",
     params(("id" = Uuid, Path)),
-    responses((status = 200, body = WebhookView), (status = 404, body = Problem)))]
+    responses((status = 403, body = Problem), (status = 200, body = WebhookView), (status = 404, body = Problem)))]
 pub async fn one(
     State(app): State<App>,
     actor: Actor,
@@ -290,7 +294,7 @@ pub async fn one(
 /// Changes a webhook. Switching one on forgets that it failed, and sends what waits.
 #[utoipa::path(patch, path = "/webhooks/{id}", tag = "webhooks", operation_id = "modify_webhook",
     params(("id" = Uuid, Path)), request_body = WebhookPatch,
-    responses((status = 200, body = WebhookView), (status = 404, body = Problem),
+    responses((status = 403, body = Problem), (status = 200, body = WebhookView), (status = 404, body = Problem),
         (status = 422, body = Problem)))]
 pub async fn modify(
     State(app): State<App>,
@@ -304,7 +308,7 @@ pub async fn modify(
 /// Removes a webhook with its log; what waits is not sent.
 #[utoipa::path(delete, path = "/webhooks/{id}", tag = "webhooks", operation_id = "delete_webhook",
     params(("id" = Uuid, Path)),
-    responses((status = 204), (status = 404, body = Problem)))]
+    responses((status = 403, body = Problem), (status = 204), (status = 404, body = Problem)))]
 pub async fn delete(
     State(app): State<App>,
     actor: Actor,
@@ -317,7 +321,7 @@ pub async fn delete(
 /// Gives a webhook another secret, told this once. For a day, both sign.
 #[utoipa::path(post, path = "/webhooks/{id}/rotate", tag = "webhooks",
     operation_id = "rotate_webhook", params(("id" = Uuid, Path)),
-    responses((status = 200, body = WithSecret), (status = 404, body = Problem)))]
+    responses((status = 403, body = Problem), (status = 200, body = WithSecret), (status = 404, body = Problem)))]
 pub async fn rotate(
     State(app): State<App>,
     actor: Actor,
@@ -329,7 +333,7 @@ pub async fn rotate(
 /// Sends a test, whether the webhook is active or not.
 #[utoipa::path(post, path = "/webhooks/{id}/test", tag = "webhooks", operation_id = "test_webhook",
     params(("id" = Uuid, Path)),
-    responses((status = 202, body = Sent), (status = 404, body = Problem)))]
+    responses((status = 403, body = Problem), (status = 202, body = Sent), (status = 404, body = Problem)))]
 pub async fn test(
     State(app): State<App>,
     actor: Actor,
@@ -341,7 +345,7 @@ pub async fn test(
 /// What was sent to a webhook in the last 30 days, the newest first.
 #[utoipa::path(get, path = "/webhooks/{id}/deliveries", tag = "webhooks",
     operation_id = "list_webhook_deliveries", params(("id" = Uuid, Path), DeliveryParams),
-    responses((status = 200, body = Page<DeliveryView>), (status = 404, body = Problem)))]
+    responses((status = 400, body = Problem), (status = 403, body = Problem), (status = 200, body = Page<DeliveryView>), (status = 404, body = Problem)))]
 pub async fn deliveries(
     State(app): State<App>,
     actor: Actor,
@@ -355,7 +359,7 @@ pub async fn deliveries(
 /// Sends a delivery again, under the same `webhook-id`, with as many tries as the first time.
 #[utoipa::path(post, path = "/webhooks/deliveries/{id}/send-again", tag = "webhooks",
     operation_id = "send_webhook_delivery_again", params(("id" = Uuid, Path)),
-    responses((status = 202, body = Sent), (status = 404, body = Problem)))]
+    responses((status = 403, body = Problem), (status = 202, body = Sent), (status = 404, body = Problem)))]
 pub async fn send_again(
     State(app): State<App>,
     actor: Actor,

@@ -164,7 +164,7 @@ fn summary(view: &BalanceView) -> String {
     format!("{artists}, {bytes}")
 }
 
-async fn answer(
+pub(super) async fn answer(
     app: &App,
     actor: &Actor,
     asked: Query,

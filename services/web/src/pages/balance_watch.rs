@@ -1,6 +1,7 @@
 //! The watch over the balance, on the balance page: how it watches, and what it found.
 
 use super::{
+    balance,
     form::Fields,
     show::{self, When},
 };
@@ -74,8 +75,17 @@ pub async fn set(
     actor: Actor,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    balance_watch::change(&app, &actor, &patch(&fields)?).await?;
-    Ok(Redirect::to("/balance#watch").into_response())
+    let changed = match patch(&fields) {
+        Ok(patch) => balance_watch::change(&app, &actor, &patch).await.map(drop),
+        Err(problem) => Err(problem),
+    };
+    match changed {
+        Ok(()) => Ok(Redirect::to("/balance#watch").into_response()),
+        Err(problem) if problem.status == 422 => {
+            balance::answer(&app, &actor, balance::Query::default(), Some(problem)).await
+        }
+        Err(problem) => Err(problem),
+    }
 }
 
 /// Wants a look now.

@@ -18,6 +18,7 @@ use crate::{
 };
 use askama::Template;
 use axum::{extract::State, response::Response};
+use chrono::{DateTime, Utc};
 
 /// Jobs whose outcome is shown one by one.
 const SHOWN_MAX: usize = 100;
@@ -112,6 +113,10 @@ fn chosen(fields: &Fields) -> Result<Chosen, Problem> {
     if fields.ticked("all") {
         let params = list::params(&list::Query::of(fields))?;
         told.push(("all".to_owned(), "1".to_owned()));
+        // What is queued after it was counted was not meant when that is confirmed.
+        let counted = DateTime::parse_from_rfc3339(fields.text("before"));
+        let before = counted.map_or_else(|_| Utc::now(), |at| at.to_utc());
+        told.push(("before".to_owned(), before.to_rfc3339()));
         let filter = Some(JobFilter {
             batch_id: None,
             state: params.state,
@@ -120,7 +125,7 @@ fn chosen(fields: &Fields) -> Result<Chosen, Problem> {
             artist: params.artist,
             requested_by: params.requested_by,
             since: params.since,
-            until: params.until,
+            until: Some(params.until.map_or(before, |until| until.min(before))),
         });
         return Ok((JobsBody { filter, ..JobsBody::default() }, told, back));
     }

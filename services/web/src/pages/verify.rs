@@ -103,7 +103,7 @@ struct VerifyPage {
     mb_s: String,
     reason: String,
     plan: Option<Plan>,
-    notice: String,
+    notice: &'static str,
     problem: Option<Problem>,
 }
 
@@ -122,21 +122,17 @@ struct Asked {
 #[serde(default)]
 pub struct Shown {
     done: String,
-    n: u64,
     cursor: Option<String>,
 }
 
 impl Shown {
-    fn notice(&self) -> String {
-        match (self.done.as_str(), self.n) {
-            ("mended", 1) => "Noted. The next reading looks whether the file is right.".to_owned(),
-            ("mended", n) => format!("Noted for {n} files. The next reading looks at them."),
-            ("accepted", 1) => {
+    fn notice(&self) -> &'static str {
+        match self.done.as_str() {
+            "mended" => "Noted. The next reading looks whether the file is right.",
+            "accepted" => {
                 "Accepted. The next reading takes the file as it is, if it is still the same."
-                    .to_owned()
             }
-            ("accepted", n) => format!("{n} files are accepted as they are, if they stay so."),
-            _ => String::new(),
+            _ => "",
         }
     }
 }
@@ -346,9 +342,9 @@ fn artist_part(id: ArtistId) -> String {
     format!("/artists/{id}#verify")
 }
 
-fn back(to: &str, how: ResolveBody, n: u64) -> Response {
-    let (n, done) = (n.to_string(), if how.accept { "accepted" } else { "mended" });
-    Redirect::to(&format!("{to}?{}", query(&[("done", done), ("n", &n)]))).into_response()
+fn back(how: ResolveBody) -> Response {
+    let done = if how.accept { "accepted" } else { "mended" };
+    Redirect::to(&format!("{HERE}?{}", query(&[("done", done)]))).into_response()
 }
 
 /// Says what became of a finding.
@@ -362,7 +358,7 @@ pub async fn resolve(
     verify::settle(&app, &actor, id, how).await?;
     Ok(match fields.back() {
         Some(to) => Redirect::to(to).into_response(),
-        None => back(HERE, how, 1),
+        None => back(how),
     })
 }
 

@@ -282,11 +282,13 @@ pub async fn modify(
     Id(id): Id<Uuid>,
     fields: Fields,
 ) -> Result<Response, Problem> {
+    // A form has all fields; what is changed are those that differ.
+    let was = webhooks::read(&app, &actor, id).await?;
     let patch = WebhookPatch {
-        name: Some(fields.text("name").to_owned()),
-        url: Some(fields.text("url").to_owned()),
-        events: Some(chosen(&fields)),
-        active: Some(fields.ticked("active")),
+        name: Some(fields.text("name").to_owned()).filter(|name| *name != was.name),
+        url: Some(fields.text("url").to_owned()).filter(|url| *url != was.url),
+        events: Some(chosen(&fields)).filter(|events| *events != was.events),
+        active: Some(fields.ticked("active")).filter(|active| *active != was.active),
     };
     match webhooks::change(&app, &actor, id, &patch).await {
         Ok(_) => Ok(done(id, "saved")),

@@ -2,7 +2,7 @@
 
 use super::refused;
 use crate::{
-    api::moves::{REASON_CHARS_MAX, Refused, RefusedReason},
+    api::moves::{self, Refused, RefusedReason},
     app::App,
     auth::{Actor, Right},
     problem::Problem,
@@ -71,16 +71,12 @@ pub async fn drain(
     body: &DrainBody,
 ) -> Result<DrainResult, Problem> {
     actor.require(Right::Servers)?;
-    if body.reason.chars().count() > REASON_CHARS_MAX || body.reason.contains('\0') {
-        return Err(Problem::unprocessable("bad_reason", "`reason` is too long, or has a NUL.")
-            .remedy(format!("Use at most {REASON_CHARS_MAX} characters."))
-            .field("reason"));
-    }
+    let reason = moves::reason(&body.reason)?;
     let request = DrainRequest {
         by: actor.by(),
         server: id,
         targets: body.target_server_ids.iter().copied().map(ServerId).collect(),
-        reason: body.reason.trim().to_owned(),
+        reason,
         dry_run: body.dry_run,
         disk_reserve_bytes: app.config.disk_reserve_bytes,
         offline_after_s: app.config.offline_after_s,

@@ -75,12 +75,13 @@ impl Comparison<'_> {
                 }
             }
         }
-        self.add_lost(&mut findings);
+        let gone = self.gone();
+        self.add_lost(&mut findings, &gone);
         for finding in &findings {
             report.count(finding.kind);
         }
         report.findings = listed(findings);
-        Compared { record: Record::new(files), report }
+        Compared { record: Record { gone, ..Record::new(files) }, report }
     }
 
     fn paths(&self) -> BTreeSet<&TreePath> {
@@ -131,14 +132,22 @@ impl Comparison<'_> {
         wrong(if untouched { FindingKind::Corrupt } else { FindingKind::Changed })
     }
 
-    /// What the page names is missing even if nothing else was ever known of it.
-    fn add_lost(&self, findings: &mut Vec<Finding>) {
-        let told: HashSet<String> = findings.iter().map(|f| f.path.clone()).collect();
-        for path in self.lost {
-            let path_text = path.to_string();
+    /// What the page names, is not there, and was called right; now or before.
+    fn gone(&self) -> BTreeSet<TreePath> {
+        let accepted = |path: &TreePath| {
+            let path = path.to_string();
             // What is missing has no state.
-            let accepted = |a: &Accepted| a.path == path_text && a.state.is_empty();
-            if !told.contains(&path_text) && !self.accepted.iter().any(accepted) {
+            self.accepted.iter().any(|a| a.path == path && a.state.is_empty())
+        };
+        let before = |path: &TreePath| self.before.is_some_and(|b| b.gone.contains(path));
+        self.lost.iter().filter(|p| before(p) || accepted(p)).cloned().collect()
+    }
+
+    /// What the page names is missing even if nothing else was ever known of it.
+    fn add_lost(&self, findings: &mut Vec<Finding>, gone: &BTreeSet<TreePath>) {
+        let told: HashSet<String> = findings.iter().map(|f| f.path.clone()).collect();
+        for path in self.lost.iter().filter(|p| !gone.contains(*p)) {
+            if !told.contains(&path.to_string()) {
                 findings.push(finding(path, FindingKind::Missing, self.known(path), None, ""));
             }
         }

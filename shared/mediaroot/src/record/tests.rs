@@ -133,6 +133,27 @@ fn only_the_state_that_was_accepted_is() {
 }
 
 #[test]
+fn a_lost_song_that_was_accepted_is_not_found_again_and_not_forgiven_twice() {
+    let lost = [path("songs/a.mp3")];
+    let run = |before: &Record, lost: &[TreePath], accepted: &[Accepted]| {
+        let (read, placed) = (BTreeMap::new(), Placed::default());
+        let compared =
+            Comparison { before: Some(before), read: &read, placed: &placed, lost, accepted }.run();
+        (compared.report.missing, compared.record)
+    };
+    let (missing, record) = run(&Record::new(BTreeMap::new()), &lost, &[]);
+    assert_eq!(missing, 1);
+    let accepted = [Accepted { path: lost[0].to_string(), state: String::new() }];
+    let (missing, record) = run(&record, &lost, &accepted);
+    assert_eq!(missing, 0);
+    let (missing, record) = run(&record, &lost, &[]);
+    assert_eq!(missing, 0, "at the next reading");
+    // It came back, and is lost once more: another loss.
+    let (_, record) = run(&record, &[], &[]);
+    assert_eq!(run(&record, &lost, &[]).0, 1);
+}
+
+#[test]
 fn a_path_is_noted_once_and_a_torn_note_swallows_no_other() {
     let dir = tempfile::tempdir().unwrap();
     let (root, artist) = (MediaRoot::new(dir.path()), ArtistId::new());

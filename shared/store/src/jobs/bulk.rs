@@ -7,7 +7,6 @@ use crate::{
 use chrono::Utc;
 use serde_json::{Value, json};
 use tourbus_domain::{Input, JobId, JobState, MoveSettings};
-use uuid::Uuid;
 
 /// Jobs that one request walks at most: what is left is told, and can be asked for again.
 pub const JOBS_PER_ASK_MAX: usize = 10_000;
@@ -86,7 +85,7 @@ impl Store {
             return Ok(0);
         }
         let query = JobQuery { states, after: None, limit: max, ..query.clone() };
-        let mut sql = matching(&query, "count(*)");
+        let mut sql = matching(&query, &self.whose(&query).await?, "count(*)");
         let count: i64 = sql.build_query_scalar().persistent(false).fetch_one(self.pool()).await?;
         Ok(count.unsigned_abs())
     }
@@ -102,19 +101,33 @@ impl Store {
         note: Value,
     ) -> Result<JobsAsked, StoreError> {
         let mut asked = JobsAsked::default();
-        match which {
-            JobsWhich::Ids(ids) => {
-                for chunk in ids.chunks(JOBS_PER_TRANSACTION_MAX) {
-                    self.ask_chunk(what, chunk, by, &mut asked).await?;
-                }
-            }
-            JobsWhich::Fitting(query) => self.ask_fitting(what, query, by, &mut asked).await?,
-        }
+        let walked = self.walk(what, which, by, &mut asked).await;
+        // Also of one that broke off: what was done is done.
         let done = asked.jobs.iter().filter(|(_, o)| matches!(o, Ok(true))).count();
         let refused = asked.jobs.iter().filter(|(_, o)| o.is_err()).count();
         let detail = json!({ "which": note, "done": done, "refused": refused });
-        self.record(&[Deed::done(by, what.action(), "job").detail(detail)]).await?;
+        let recorded = self.record(&[Deed::done(by, what.action(), "job").detail(detail)]).await;
+        walked?;
+        recorded?;
         Ok(asked)
+    }
+
+    async fn walk(
+        &self,
+        what: JobAsk,
+        which: &JobsWhich,
+        by: &By,
+        asked: &mut JobsAsked,
+    ) -> Result<(), StoreError> {
+        match which {
+            JobsWhich::Ids(ids) => {
+                for chunk in ids.chunks(JOBS_PER_TRANSACTION_MAX) {
+                    self.ask_chunk(what, chunk, by, asked).await?;
+                }
+                Ok(())
+            }
+            JobsWhich::Fitting(query) => self.ask_fitting(what, query, by, asked).await,
+        }
     }
 
     async fn ask_fitting(
@@ -133,8 +146,9 @@ impl Store {
         let until = Some(query.until.map_or(now, |until| until.min(now)));
         let limit = u32::try_from(JOBS_PER_TRANSACTION_MAX).unwrap_or(u32::MAX);
         let mut page = JobQuery { states, until, after: None, limit, ..query.clone() };
+        let whose = self.whose(&page).await?;
         loop {
-            let mut sql = matching(&page, "m.created_at, m.id");
+            let mut sql = matching(&page, &whose, "m.created_at, m.id");
             let rows: Vec<NewestCursor> =
                 sql.build_query_as().persistent(false).fetch_all(self.pool()).await?;
             let Some(last) = rows.last() else { return Ok(()) };
@@ -164,20 +178,6 @@ impl Store {
         let outcomes = self.apply_inputs(&tell(ids, &what.input()), &settings).await?;
         let pairs = ids.iter().copied().zip(outcomes);
         asked.jobs.extend(pairs.map(|(id, o)| (id, o.map(|outcome| !outcome.ignored))));
-        if what == JobAsk::Retry {
-            // What is queued anew in a batch that is paused waits like the rest of it.
-            let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-            let held: Vec<Uuid> = sqlx::query_scalar(
-                "SELECT j.id FROM jobs j JOIN batches b ON b.id = j.batch_id \
-                 WHERE j.id = ANY($1) AND j.state = 'queued' AND b.paused_at IS NOT NULL \
-                 ORDER BY j.id",
-            )
-            .bind(ids)
-            .fetch_all(self.pool())
-            .await?;
-            let held: Vec<JobId> = held.into_iter().map(JobId).collect();
-            self.apply_inputs(&tell(&held, &Input::Pause), &settings).await?;
-        }
         Ok(())
     }
 }

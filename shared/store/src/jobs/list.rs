@@ -72,8 +72,18 @@ impl JobGroup {
     }
 }
 
-/// Artists that a name in a filter may mean at most.
-const ARTISTS_MAX: i64 = 5_000;
+/// If a name in a filter means more artists than this, jobs are looked through for it, the newest
+/// first, instead of being collected from those artists.
+const FEW_ARTISTS_MAX: usize = 500;
+
+/// Whose jobs.
+pub(super) enum Whose {
+    Anybodys,
+    /// Of these artists.
+    Few(Vec<Uuid>),
+    /// Of artists with names like this.
+    Many(String),
+}
 
 /// Which jobs.
 #[derive(Debug, Clone, Default)]
@@ -203,26 +213,29 @@ fn push_states(sql: &mut QueryBuilder<Postgres>, states: &[JobState]) {
 fn page_of(
     sql: &mut QueryBuilder<Postgres>,
     query: &JobQuery,
+    whose: &Whose,
+    states: &[JobState],
     server: Option<(&'static str, ServerId)>,
 ) {
     sql.push("SELECT j.id FROM jobs j WHERE true");
     if let Some(batch) = query.batch_id {
         sql.push(" AND j.batch_id = ").push_bind(batch.0);
     }
-    push_states(sql, &query.states);
+    push_states(sql, states);
     if let Some(kind) = &query.kind {
         sql.push(" AND j.kind = ").push_bind(kind.clone());
     }
     if let Some((column, server)) = server {
         sql.push(" AND j.").push(column).push(" = ").push_bind(server.0);
     }
-    if let Some(artist) = &query.artist {
-        if let Ok(id) = artist.parse::<Uuid>() {
-            sql.push(" AND j.artist_id = ").push_bind(id);
-        } else {
-            sql.push(" AND j.artist_id = ANY(ARRAY(SELECT a.id FROM artists a WHERE ");
-            sql.push("lower(a.name) LIKE ").push_bind(like_pattern(artist));
-            sql.push(" LIMIT ").push_bind(ARTISTS_MAX).push("))");
+    match whose {
+        Whose::Anybodys => {}
+        Whose::Few(ids) => {
+            sql.push(" AND j.artist_id = ANY(").push_bind(ids.clone()).push(")");
+        }
+        Whose::Many(pattern) => {
+            sql.push(" AND EXISTS (SELECT FROM artists a WHERE a.id = j.artist_id AND lower(a.name) LIKE ");
+            sql.push_bind(pattern.clone()).push(")");
         }
     }
     if let Some(person) = &query.requested_by {
@@ -242,38 +255,70 @@ fn page_of(
     sql.push(" ORDER BY j.created_at DESC, j.id DESC LIMIT ").push_bind(i64::from(query.limit));
 }
 
-/// The ids of one page, from or to a server if the query names one.
-fn ids_of(sql: &mut QueryBuilder<Postgres>, query: &JobQuery) {
-    match query.server_id {
-        None => page_of(sql, query, None),
-        // Each half by its own index; what goes from and to the same server is in both.
-        Some(server) => {
-            sql.push("SELECT id FROM ((");
-            page_of(sql, query, Some(("source_server_id", server)));
-            sql.push(") UNION (");
-            page_of(sql, query, Some(("target_server_id", server)));
-            sql.push(")) both_ways");
+/// The ids of one page. From and to a server, and the states of one kind, are each a page by its own
+/// index, of which the outer query takes the newest.
+fn ids_of(sql: &mut QueryBuilder<Postgres>, query: &JobQuery, whose: &Whose) {
+    let servers = match query.server_id {
+        None => vec![None],
+        Some(id) => vec![Some(("source_server_id", id)), Some(("target_server_id", id))],
+    };
+    let states: Vec<&[JobState]> = if query.kind.is_some() && query.states.len() > 1 {
+        query.states.chunks(1).collect()
+    } else {
+        vec![&query.states]
+    };
+    if let ([server], [states]) = (&*servers, &*states) {
+        return page_of(sql, query, whose, states, *server);
+    }
+    let mut glue = "SELECT id FROM ((";
+    for server in servers {
+        for states in &states {
+            sql.push(glue);
+            page_of(sql, query, whose, states, server);
+            glue = ") UNION (";
         }
     }
+    sql.push(")) every_way");
 }
 
 /// A page of jobs by these columns of `m`, which has `created_at` and `id`.
-pub(super) fn matching(query: &JobQuery, columns: &'static str) -> QueryBuilder<Postgres> {
+pub(super) fn matching(
+    query: &JobQuery,
+    whose: &Whose,
+    columns: &'static str,
+) -> QueryBuilder<Postgres> {
     let mut sql = QueryBuilder::new("SELECT ");
     sql.push(columns).push(" FROM (SELECT j.created_at, j.id FROM jobs j WHERE j.id = ANY(ARRAY(");
-    ids_of(&mut sql, query);
+    ids_of(&mut sql, query, whose);
     sql.push(")) ORDER BY j.created_at DESC, j.id DESC LIMIT ");
     sql.push_bind(i64::from(query.limit)).push(") m");
     sql
 }
 
 impl Store {
+    /// Whose jobs a query means.
+    pub(super) async fn whose(&self, query: &JobQuery) -> Result<Whose, StoreError> {
+        let Some(artist) = &query.artist else { return Ok(Whose::Anybodys) };
+        if let Ok(id) = artist.parse() {
+            return Ok(Whose::Few(vec![id]));
+        }
+        let pattern = like_pattern(artist);
+        let ids: Vec<Uuid> =
+            sqlx::query_scalar("SELECT id FROM artists WHERE lower(name) LIKE $1 LIMIT $2")
+                .bind(&pattern)
+                .bind(FEW_ARTISTS_MAX as i64 + 1)
+                .persistent(false)
+                .fetch_all(self.pool())
+                .await?;
+        Ok(if ids.len() > FEW_ARTISTS_MAX { Whose::Many(pattern) } else { Whose::Few(ids) })
+    }
+
     /// Jobs, the newest first.
     pub async fn jobs(&self, query: &JobQuery) -> Result<Vec<JobRow>, StoreError> {
         // The page is chosen on the narrow rows, and only then joined.
         let mut sql = QueryBuilder::new(COLUMNS);
         sql.push(" WHERE j.id = ANY(ARRAY(");
-        ids_of(&mut sql, query);
+        ids_of(&mut sql, query, &self.whose(query).await?);
         sql.push(")) ORDER BY j.created_at DESC, j.id DESC LIMIT ");
         sql.push_bind(i64::from(query.limit));
         Ok(sql.build_query_as().persistent(false).fetch_all(self.pool()).await?)

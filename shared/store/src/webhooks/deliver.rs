@@ -6,7 +6,7 @@ use secrecy::SecretSlice;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-/// Of one webhook in one go: a slow receiver does not hold up the others.
+/// Of one webhook at a time: a slow receiver does not hold up the others.
 const OF_ONE_WEBHOOK_MAX: i64 = 4;
 
 /// A delivery that is due, leased.
@@ -85,7 +85,11 @@ impl Store {
                          AND d.next_try_at <= now() \
                          AND (d.leased_until IS NULL OR d.leased_until < now()) \
                          AND (w.active OR d.event = 'webhook.test') \
-                     ORDER BY d.next_try_at LIMIT $3 FOR UPDATE SKIP LOCKED) d \
+                     ORDER BY d.next_try_at \
+                     LIMIT greatest(0, $3 - (SELECT count(*) FROM webhook_deliveries l \
+                         WHERE l.webhook_id = w.id AND l.state = 'pending' \
+                             AND l.leased_until >= now())) \
+                     FOR UPDATE SKIP LOCKED) d \
                  ORDER BY d.next_try_at LIMIT $1) \
              UPDATE webhook_deliveries d SET tries = d.tries + 1, tried_at = clock_timestamp(), \
                  leased_until = now() + make_interval(secs => $2) \
@@ -128,6 +132,11 @@ impl Store {
             Tried::GivenUp | Tried::SwitchOff(_) => ("failed", 0),
         };
         let mut tx = self.pool().begin().await?;
+        // First, as whoever deletes it does.
+        sqlx::query("SELECT FROM webhooks WHERE id = $1 FOR NO KEY UPDATE")
+            .bind(due.webhook_id)
+            .execute(&mut *tx)
+            .await?;
         let settled = sqlx::query(
             "UPDATE webhook_deliveries SET leased_until = NULL, status = $3, latency_ms = $4, \
                  answer = $5, error = nullif($6, ''), state = $7, \

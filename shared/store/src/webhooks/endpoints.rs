@@ -143,7 +143,7 @@ impl Store {
             "UPDATE webhooks SET name = coalesce($2, name), url = coalesce($3, url), \
                  events = coalesce($4, events), active = coalesce($5, active), \
                  off_note = CASE WHEN $5 THEN NULL ELSE off_note END, \
-                 failing_since = CASE WHEN $5 THEN NULL ELSE failing_since END \
+                 failing_since = CASE WHEN $5 AND NOT active THEN NULL ELSE failing_since END \
              WHERE id = $1 RETURNING name",
         )
         .bind(id)

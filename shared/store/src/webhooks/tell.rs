@@ -61,6 +61,7 @@ async fn write(
                  AND (SELECT count(*) FROM (SELECT FROM webhook_deliveries d \
                      WHERE d.webhook_id = w.id AND d.state = 'pending' LIMIT $6) p) < $6 \
              ELSE w.id = $5 END \
+         FOR KEY SHARE OF w SKIP LOCKED \
          RETURNING id",
     )
     .bind(Uuid::now_v7())

@@ -122,6 +122,20 @@ const ACQUIRES: Metric = counter(
     "Connections taken from the pool: one for each query or transaction",
 );
 
+/// Of whoever changes jobs: a task that is cancelled ends in web.
+const LAPS: &[Metric] = &[
+    long(
+        "tourbus_job_wait_seconds",
+        Known(&[("kind", JOBS)]),
+        "From asking for a job to its beginning",
+    ),
+    long(
+        "tourbus_job_run_seconds",
+        Known(&[("kind", JOBS), ("outcome", JOB_ENDS)]),
+        "From a job's beginning to its end",
+    ),
+];
+
 const WEB: &[Metric] = &[
     ACQUIRES,
     counter(
@@ -167,16 +181,6 @@ const WEB: &[Metric] = &[
 const COORDINATOR: &[Metric] = &[
     counter("tourbus_webhook_tries_total", Seen(&["outcome"]), "Tries to tell a webhook"),
     ACQUIRES,
-    long(
-        "tourbus_job_wait_seconds",
-        Known(&[("kind", JOBS)]),
-        "From asking for a job to its beginning",
-    ),
-    long(
-        "tourbus_job_run_seconds",
-        Known(&[("kind", JOBS), ("outcome", JOB_ENDS)]),
-        "From a job's beginning to its end",
-    ),
     gauge(
         "tourbus_open_jobs",
         Known(&[("kind", JOBS), ("state", &["queued", "running", "rolling_back"])]),
@@ -364,8 +368,8 @@ const STAGING: &[Metric] = &[counter(
 
 pub(super) const fn of(process: Process) -> &'static [&'static [Metric]] {
     match process {
-        Process::Web => &[WEB],
-        Process::Coordinator => &[BROKER, COORDINATOR],
+        Process::Web => &[WEB, LAPS],
+        Process::Coordinator => &[BROKER, COORDINATOR, LAPS],
         Process::Worker => &[BROKER, WORKER],
         Process::Media => &[MEDIA],
         // Its check of the broker connects for a moment only.

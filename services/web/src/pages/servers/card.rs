@@ -123,7 +123,7 @@ fn lanes(server: &ServerView, depths: &[QueueDepth]) -> Vec<LaneDepth> {
                 0 => String::new(),
                 n => show::count(n as i64),
             },
-            alone: found.ready > 0 && found.consumers == 0,
+            alone: found.ready > 0 && found.consumers == 0 && found.paused.is_none(),
         })
     };
     Lane::ALL.into_iter().filter_map(depth).collect()
