@@ -253,6 +253,8 @@ pub mod tests {
     fn what_makes_no_sense_is_refused() {
         for line in [
             "jobs cancel",
+            "jobs cancel --artist=",
+            "jobs retry --by=",
             "jobs cancel 0192aaaa --state queued",
             "moves queue --to server2",
             "moves queue --artist a --from server3 --to server2",

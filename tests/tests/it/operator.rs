@@ -89,6 +89,8 @@ impl Operator {
         artists: &[Artist],
         before: &[tree::Snapshot],
     ) {
+        // A batch that has ended opens again with what is retried in it, and only then.
+        self.is_done().await;
         cluster.wait_batch(batch, MINUTE).await;
         moved(&cluster, to, artists, before).await;
         self.is_done().await;
