@@ -9,6 +9,8 @@ use tourbus_store::{BalanceGround, BalanceLook, StoreError};
 const SERVERS_EVERY: Duration = Duration::from_secs(2);
 /// How often it is looked whether the balance is due.
 const BALANCE_EVERY: Duration = Duration::from_secs(2);
+/// How soon it is looked again after it could not be measured: each look reads every artist.
+const BALANCE_AGAIN: Duration = Duration::from_secs(60);
 /// Whoever looks at the balance holds this.
 const BALANCE_CLAIM: &str = "balance-watch";
 
@@ -37,41 +39,53 @@ impl Coordinator {
 
     /// Looks at the balance when that is due, until the end. One coordinator at a time does.
     pub(crate) async fn watch_balance(&self) -> Result<(), CoordinatorError> {
-        while self.pause(BALANCE_EVERY).await {
-            if let Err(error) = self.look_at_balance().await {
-                tracing::warn!(%error, "balance.not_looked");
-            }
+        let mut wait = BALANCE_EVERY;
+        while self.pause(wait).await {
+            wait = match self.look_at_balance().await {
+                Ok(wait) => wait,
+                Err(error) => {
+                    tracing::warn!(%error, "balance.not_looked");
+                    BALANCE_AGAIN
+                }
+            };
         }
         Ok(())
     }
 
-    async fn look_at_balance(&self) -> Result<(), StoreError> {
+    /// Looks if it is due. How soon it may be due again.
+    async fn look_at_balance(&self) -> Result<Duration, StoreError> {
         let watch = self.store.balance_watch().await?;
         if watch.silent && self.store.tell_silent_watch().await? {
             tracing::warn!(last = ?watch.run_at, "balance.watch_was_silent");
         }
         if !watch.due {
-            return Ok(());
+            return Ok(BALANCE_EVERY);
         }
-        let Some(claim) = self.store.claim(BALANCE_CLAIM).await? else { return Ok(()) };
+        let Some(claim) = self.store.claim(BALANCE_CLAIM).await? else {
+            return Ok(BALANCE_EVERY);
+        };
+        let mut wait = BALANCE_EVERY;
         // Another coordinator may just have done it.
         let watch = self.store.balance_watch().await?;
         if watch.due {
             let ground = self.store.balance_ground(0, 0, self.config.offline_after_s).await?;
             let tolerance = watch.tolerance;
             let look = tokio::task::spawn_blocking(move || measure(&ground, tolerance)).await;
+            // What could not be measured is told as a watch that does not run, if it stays so.
+            wait = BALANCE_AGAIN;
             match look {
                 Ok(Ok(look)) => {
                     if self.store.keep_balance_look(&look).await? {
                         tracing::warn!(worst = ?look.worst, tolerance, "balance.out_of_balance");
                     }
+                    wait = BALANCE_EVERY;
                 }
-                // Told as a watch that does not run, if it stays so.
                 Ok(Err(error)) => tracing::error!(%error, "balance.not_measured"),
                 Err(error) => tracing::error!(%error, "balance.not_measured"),
             }
         }
-        claim.release().await
+        claim.release().await?;
+        Ok(wait)
     }
 }
 

@@ -13,6 +13,7 @@ mod write;
 use crate::{
     Action, By, Store, StoreError,
     jobs_core::{self, Lap},
+    tries::Tries,
 };
 use apply::Work;
 use std::time::{Duration, Instant};
@@ -21,8 +22,6 @@ use uuid::Uuid;
 
 /// Most jobs in one transaction.
 pub const JOBS_PER_TRANSACTION_MAX: usize = 500;
-/// Tries of a transaction that loses against others.
-const CONTENTION_TRIES: u32 = 8;
 /// A cutover is decided at the moment its locks are held, with the freeze's margin (10 s by
 /// default) in hand; it is not committed later than this after that moment.
 const CUTOVER_COMMIT_WITHIN: Duration = Duration::from_secs(4);
@@ -164,15 +163,11 @@ impl Store {
     }
 
     async fn apply_patiently(&self, work: &mut Work<'_>) -> Result<(), StoreError> {
-        let mut tries = 1;
+        let mut tries = Tries::of_messages();
         loop {
             match self.apply_once(work).await {
-                Err(error @ StoreError::Contention(_)) if tries < CONTENTION_TRIES => {
-                    tracing::debug!(%error, tries, "inputs.contention");
-                    tokio::time::sleep(error.pause() * tries).await;
-                    tries += 1;
-                }
-                other => return other,
+                Err(error) => tries.again(error).await?,
+                done => return done,
             }
         }
     }

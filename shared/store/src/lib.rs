@@ -40,6 +40,7 @@ mod sessions;
 mod steps;
 mod tally;
 mod tokens;
+mod tries;
 mod upkeep;
 mod verify;
 mod watches;

@@ -10,14 +10,11 @@ pub use balance::{AssignedMoves, BalanceGround};
 pub use once::Once;
 pub(crate) use write::{Wish, all as write};
 
-use crate::{By, Store, StoreError};
+use crate::{By, Store, StoreError, tries::Tries};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, Postgres, Transaction};
 use tourbus_domain::{ArtistId, BatchId, Refusal, ServerId};
-
-/// Tries of an enqueue that loses against other transactions.
-const CONTENTION_TRIES: u32 = 5;
 
 /// What somebody asks for.
 #[derive(Debug, Clone)]
@@ -55,14 +52,11 @@ impl Store {
     /// Queues a move for every artist that can be moved, and refuses the others, in one
     /// transaction.
     pub async fn enqueue_moves(&self, request: &MoveRequest) -> Result<MoveAnswer, StoreError> {
-        let mut tries = 1;
+        let mut tries = Tries::of_request();
         loop {
             match self.enqueue_moves_now(request).await {
-                Err(error @ StoreError::Contention(_)) if tries < CONTENTION_TRIES => {
-                    tokio::time::sleep(error.pause() * tries).await;
-                    tries += 1;
-                }
-                other => return other,
+                Err(error) => tries.again(error).await?,
+                done => return done,
             }
         }
     }

@@ -6,9 +6,6 @@ use serde_json::Value;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-/// Tries of a request whose key's row goes away, or which loses against other transactions.
-pub(crate) const TRIES: u32 = 5;
-
 /// Whose a key is.
 pub(crate) enum Claimed<T> {
     /// Ours: do it, then [`keep`] the answer in the same transaction.

@@ -1,6 +1,6 @@
 //! Plays: applied in batches, each exactly once.
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, tries::Tries};
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,8 +8,6 @@ use tourbus_domain::Slug;
 use tourbus_protocol::PlayCount;
 use uuid::Uuid;
 
-/// Tries of a transaction that loses against others.
-const CONTENTION_TRIES: u32 = 8;
 /// Batches are remembered this long, in days: no delivery comes again after it.
 const BATCH_KEEP_DAYS: i32 = 60;
 
@@ -47,14 +45,11 @@ struct Sums {
 impl Store {
     /// Applies these batches in one transaction; those that were applied before change nothing.
     pub async fn apply_plays(&self, batches: &[PlaysFrom]) -> Result<PlaysApplied, StoreError> {
-        let mut tries = 1;
+        let mut tries = Tries::of_messages();
         loop {
             match self.apply_plays_once(batches).await {
-                Err(error @ StoreError::Contention(_)) if tries < CONTENTION_TRIES => {
-                    tokio::time::sleep(error.pause() * tries).await;
-                    tries += 1;
-                }
-                other => return other,
+                Err(error) => tries.again(error).await?,
+                done => return done,
             }
         }
     }

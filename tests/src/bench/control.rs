@@ -2,6 +2,8 @@
 //! 200 artists move to and fro; and with 500 tabs open.
 #![allow(clippy::print_stdout, reason = "the figures are the output")]
 
+mod plans;
+
 use super::{
     measure::{median, peak_bytes},
     pages::many_artists,
@@ -75,9 +77,18 @@ fn percentile(times: &[f64], of_100: usize) -> f64 {
     times[(times.len() * of_100).div_ceil(100).max(1) - 1]
 }
 
-/// Every list with every filter, and what it may take in milliseconds.
-fn asked(cluster: &Cluster, batch: &str, job: &str) -> Vec<(String, f64)> {
+/// A page, without its ids, and what it may take in milliseconds.
+struct Asked {
+    path: String,
+    name: String,
+    aim: f64,
+}
+
+/// Every list with every filter.
+fn asked(cluster: &Cluster) -> Result<Vec<Asked>> {
     let server = cluster.server_id("server2");
+    let job = cluster.sql("SELECT id, batch_id FROM jobs WHERE state = 'failed' LIMIT 1")?;
+    let (job, batch) = job.split_once('|').context("no job")?;
     let lists = [
         "/jobs".to_owned(),
         "/jobs?group=failed".to_owned(),
@@ -103,9 +114,9 @@ fn asked(cluster: &Cluster, batch: &str, job: &str) -> Vec<(String, f64)> {
         "/lofi".to_owned(),
         "/audit".to_owned(),
     ];
-    let mut all: Vec<_> = lists.into_iter().map(|path| (path, 100.0)).collect();
-    all.push(("/overview".to_owned(), 200.0));
-    all
+    let all = lists.into_iter().map(|path| (path, 100.0)).chain([("/overview".to_owned(), 200.0)]);
+    let short = |path: &str| path.replace(batch, "…").replace(job, "…").replace(&server, "…");
+    Ok(all.map(|(path, aim)| Asked { name: short(&path), path, aim }).collect())
 }
 
 async fn moving(cluster: &Cluster, make: usize) -> Result<Vec<Artist>> {
@@ -144,16 +155,14 @@ async fn keep_moving(cluster: &Cluster, artists: &[Artist], stop: &AtomicBool) -
 
 async fn rows(cluster: &Cluster, stop: &AtomicBool) -> Result<()> {
     let visitor = Visitor::sign_in(cluster).await?;
-    let job = cluster.sql("SELECT id, batch_id FROM jobs WHERE state = 'failed' LIMIT 1")?;
-    let (job, batch) = job.split_once('|').context("no job")?;
     println!("| page | median ms | p95 ms | aim |\n|---|---|---|---|");
     let mut late = Vec::new();
-    for (path, aim) in asked(cluster, batch, job) {
+    for Asked { path, name, aim } in asked(cluster)? {
         let mut times = Vec::with_capacity(RUNS);
         for _ in 0..RUNS {
             times.push(visitor.time(&path).await?);
         }
-        let (p95, name) = (percentile(&times, 95), path.replace(batch, "…").replace(job, "…"));
+        let p95 = percentile(&times, 95);
         println!("| `{name}` | {:.1} | {p95:.1} | < {aim:.0} |", median(times));
         if p95 >= aim {
             late.push(name);
@@ -174,6 +183,7 @@ pub async fn control() -> Result<()> {
     let (moves, ()) =
         tokio::try_join!(keep_moving(&cluster, &artists, &stop), rows(&cluster, &stop))?;
     println!("\n{moves} moves went on meanwhile");
+    plans::keep(&cluster).await?;
     cluster.abandon().await;
     Ok(())
 }

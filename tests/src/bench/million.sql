@@ -11,7 +11,7 @@ CREATE INDEX ON batch (n);
 ANALYZE artist, server, batch;
 
 INSERT INTO songs (id, artist_id, position, title, path, bytes, plays_total)
-SELECT gen_random_uuid(), a.id, 100 + s, 'Song ' || s, 'songs/' || s || '.mp3', 4000000, s * 31
+SELECT md5('song ' || a.n || ' ' || s)::uuid, a.id, 100 + s, 'Song ' || s, 'songs/' || s || '.mp3', 4000000, s * 31
 FROM artist a, generate_series(0, 9) s;
 
 INSERT INTO batches (id, kind, target_server_id, requested_by, reason, jobs_total, jobs_succeeded,
@@ -24,7 +24,7 @@ INSERT INTO jobs (id, batch_id, kind, state, artist_id, source_server_id, target
     files_total, bytes_total, bytes_staged, bytes_done, cancel_requested, error, created_at,
     started_at, finished_at, updated_at)
 SELECT gen_random_uuid(), b.id, k.kind, k.state, a.id, s.id, t.id,
-    CASE WHEN k.kind = 'lofi' THEN gen_random_uuid() END, 12, 40000000, 40000000, 40000000,
+    CASE WHEN k.kind = 'lofi' THEN md5('song ' || a.n || ' ' || j % 7)::uuid END, 12, 40000000, 40000000, 40000000,
     k.state = 'cancelled',
     CASE WHEN k.state = 'failed' THEN jsonb_build_object('class', 'permanent', 'code', 'io',
         'message', 'the disk said no', 'remedy', 'Look at the disk.') END,
@@ -33,7 +33,7 @@ SELECT gen_random_uuid(), b.id, k.kind, k.state, a.id, s.id, t.id,
 FROM generate_series(0, 999999) j
 CROSS JOIN LATERAL (SELECT
     CASE WHEN j % 10 = 0 THEN 'verify' WHEN j % 10 < 3 THEN 'lofi' ELSE 'move' END AS kind,
-    CASE WHEN j % 50 IN (7, 8) THEN 'failed' WHEN j % 50 = 9 THEN 'cancelled'
+    CASE WHEN j / 10 % 50 IN (7, 8) THEN 'failed' WHEN j / 10 % 50 = 9 THEN 'cancelled'
         ELSE 'succeeded' END AS state) k
 JOIN artist a ON a.n = j::bigint * 7919 % 100000
 JOIN batch b ON b.n = j / 1000

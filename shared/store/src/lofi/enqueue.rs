@@ -1,7 +1,7 @@
 //! A request for many songs: dry, or queued as one batch.
 
 use super::write::{self, Picked};
-use crate::{By, Store, StoreError};
+use crate::{By, Store, StoreError, tries::Tries};
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 use std::collections::{BTreeMap, HashSet};
@@ -10,8 +10,6 @@ use uuid::Uuid;
 
 /// Songs of one request at most.
 pub const SONGS_PER_BATCH_MAX: usize = 100_000;
-/// Tries of a request that loses against other transactions.
-const CONTENTION_TRIES: u32 = 5;
 
 /// Which songs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,14 +122,11 @@ struct PickedRow {
 impl Store {
     /// Queues a conversion of every song that is asked for, in one transaction.
     pub async fn enqueue_lofi(&self, request: &LofiRequest) -> Result<LofiAnswer, StoreError> {
-        let mut tries = 1;
+        let mut tries = Tries::of_request();
         loop {
             match self.enqueue_lofi_now(request).await {
-                Err(error @ StoreError::Contention(_)) if tries < CONTENTION_TRIES => {
-                    tokio::time::sleep(error.pause() * tries).await;
-                    tries += 1;
-                }
-                other => return other,
+                Err(error) => tries.again(error).await?,
+                done => return done,
             }
         }
     }

@@ -81,16 +81,13 @@ impl Store {
     /// How far each server is, by name.
     pub async fn lofi_servers(&self) -> Result<Vec<LofiServer>, StoreError> {
         let rows = sqlx::query_as(
-            "SELECT v.id AS server_id, coalesce(a.songs, 0)::bigint AS songs,
-                 coalesce(a.lofis, 0)::bigint AS lofis, coalesce(j.queued, 0) AS queued,
+            "SELECT v.id AS server_id, v.songs, v.lofis, coalesce(j.queued, 0) AS queued,
                  coalesce(j.running, 0) AS running,
                  coalesce((SELECT sum(w.lofi_slots) FROM workers w WHERE w.server_id = v.id
                      AND w.last_seen_at > now() - interval '1 minute'), 0)::bigint AS slots,
                  coalesce(d.made, 0) AS made, coalesce(d.audio_ms, 0)::bigint AS audio_ms,
                  coalesce(d.took_ms, 0)::bigint AS took_ms
              FROM servers v
-             LEFT JOIN (SELECT server_id, sum(songs) AS songs, sum(lofis) AS lofis
-                 FROM artists GROUP BY server_id) a ON a.server_id = v.id
              LEFT JOIN (SELECT target_server_id, count(*) FILTER (WHERE state = 'queued') AS queued,
                      count(*) FILTER (WHERE state = 'running') AS running
                  FROM jobs WHERE kind = 'lofi'

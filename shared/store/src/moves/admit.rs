@@ -69,6 +69,19 @@ pub(super) struct ArtistLook {
     pub(super) operating_job_id: Option<Uuid>,
 }
 
+impl ArtistLook {
+    /// What there is to decide about, given the home server.
+    pub(super) fn candidate(&self, source: Option<&ServerLook>) -> Candidate {
+        Candidate {
+            artist_id: ArtistId(self.id),
+            server_id: ServerId(self.server_id),
+            bytes: self.bytes as u64,
+            operating_job_id: self.operating_job_id.map(JobId),
+            source_online: source.is_some_and(|s| s.online),
+        }
+    }
+}
+
 /// Decides for each artist, holding the rows of all (unless it is a dry run).
 pub(super) async fn all(
     conn: &mut PgConnection,
@@ -95,13 +108,7 @@ pub(super) async fn all(
             continue;
         };
         let source = servers.get(&artist.server_id);
-        let candidate = Candidate {
-            artist_id: id,
-            server_id: ServerId(artist.server_id),
-            bytes: artist.bytes as u64,
-            operating_job_id: artist.operating_job_id.map(JobId),
-            source_online: source.is_some_and(|s| s.online),
-        };
+        let candidate = artist.candidate(source);
         match (admit(&candidate, &mut room), source) {
             (Ok(()), Some(source)) => {
                 let to = request.target;

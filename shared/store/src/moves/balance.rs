@@ -12,8 +12,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
 use std::collections::{BTreeMap, HashMap};
 use tourbus_domain::{
-    ArtistId, BalanceArtist, BalanceServer, Candidate, JobId, Refusal, Role, ServerId, TargetRoom,
-    admit,
+    ArtistId, BalanceArtist, BalanceServer, Refusal, Role, ServerId, TargetRoom, admit,
 };
 use uuid::Uuid;
 
@@ -174,13 +173,7 @@ async fn decide(
             continue;
         };
         let source = servers.get(&artist.server_id);
-        let candidate = Candidate {
-            artist_id: id,
-            server_id: ServerId(artist.server_id),
-            bytes: artist.bytes as u64,
-            operating_job_id: artist.operating_job_id.map(JobId),
-            source_online: source.is_some_and(|s| s.online),
-        };
+        let candidate = artist.candidate(source);
         let admitted_there = match rooms.get_mut(&target) {
             Some(Ok(room)) => admit(&candidate, room),
             Some(Err(refusal)) => Err(*refusal),

@@ -3,7 +3,8 @@
 use super::{MoveAnswer, MoveRequest, enqueue};
 use crate::{
     Store, StoreError,
-    once::{self, Claimed, TRIES},
+    once::{self, Claimed},
+    tries::Tries,
 };
 use uuid::Uuid;
 
@@ -35,18 +36,13 @@ impl Store {
         if key.is_empty() || key.chars().count() > 255 {
             return invalid("an Idempotency-Key has 1 to 255 characters");
         }
-        let mut tries = 1;
+        let mut tries = Tries::of_request();
         loop {
             match self.once(request, account, key, request_hash).await {
                 Ok(Some(once)) => return Ok(once),
-                Ok(None) if tries < TRIES => {}
-                Ok(None) => return Err(once::gone()),
-                Err(error @ StoreError::Contention(_)) if tries < TRIES => {
-                    tokio::time::sleep(error.pause() * tries).await;
-                }
-                Err(error) => return Err(error),
+                Ok(None) => tries.count(once::gone())?,
+                Err(error) => tries.again(error).await?,
             }
-            tries += 1;
         }
     }
 

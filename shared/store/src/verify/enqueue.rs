@@ -5,7 +5,8 @@ use crate::{
     Action, By, Deed, Store, StoreError, audit,
     jobs_core::Held,
     notify,
-    once::{self, Claimed, TRIES},
+    once::{self, Claimed},
+    tries::Tries,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -117,18 +118,13 @@ impl Store {
         request: &VerifyRequest,
         key: Option<(&str, &[u8])>,
     ) -> Result<VerifyOnce, StoreError> {
-        let mut tries = 1;
+        let mut tries = Tries::of_request();
         loop {
             match self.enqueue_verify_now(request, key).await {
                 Ok(Some(once)) => return Ok(once),
-                Ok(None) if tries < TRIES => {}
-                Ok(None) => return Err(once::gone()),
-                Err(error @ StoreError::Contention(_)) if tries < TRIES => {
-                    tokio::time::sleep(error.pause() * tries).await;
-                }
-                Err(error) => return Err(error),
+                Ok(None) => tries.count(once::gone())?,
+                Err(error) => tries.again(error).await?,
             }
-            tries += 1;
         }
     }
 

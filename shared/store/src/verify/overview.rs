@@ -84,16 +84,15 @@ impl Store {
     /// How far each server is, by name.
     pub async fn verify_servers(&self) -> Result<Vec<VerifyServer>, StoreError> {
         let rows = sqlx::query_as(
-            "SELECT v.id AS server_id, coalesce(a.artists, 0) AS artists,
-                 coalesce(a.never, 0) AS never, a.oldest_at, a.last_at,
+            "SELECT v.id AS server_id, v.artists,
+                 (SELECT count(*) FROM artists WHERE server_id = v.id AND verified_at IS NULL)
+                     AS never,
+                 (SELECT min(verified_at) FROM artists WHERE server_id = v.id) AS oldest_at,
+                 (SELECT max(verified_at) FROM artists WHERE server_id = v.id) AS last_at,
                  coalesce(j.queued, 0) AS queued, coalesce(j.running, 0) AS running,
                  coalesce(r.read_7d, 0) AS read_7d, coalesce(r.bytes_7d, 0)::bigint AS bytes_7d,
                  coalesce(f.findings, 0) AS findings
              FROM servers v
-             LEFT JOIN (SELECT server_id, count(*) AS artists,
-                     count(*) FILTER (WHERE verified_at IS NULL) AS never,
-                     min(verified_at) AS oldest_at, max(verified_at) AS last_at
-                 FROM artists GROUP BY server_id) a ON a.server_id = v.id
              LEFT JOIN (SELECT target_server_id, count(*) FILTER (WHERE state = 'queued') AS queued,
                      count(*) FILTER (WHERE state = 'running') AS running
                  FROM jobs WHERE kind = 'verify'

@@ -14,7 +14,7 @@ fn told(artist_id: ArtistId, revision: u64, songs: &[&str]) -> Catalogue {
         bytes: 7,
         duration_ms: 1000,
         lofi: None,
-        has_lofi: false,
+        has_lofi: *title == "b",
         awaits_lofi: false,
     };
     let songs: Vec<_> = songs.iter().map(song).collect();
@@ -43,6 +43,18 @@ async fn the_newest_state_wins_and_plays_stay_with_their_songs() {
     assert_eq!((row.name.as_str(), row.bytes, row.songs), ("New name", 100, 2));
     let server = db.store.server(db.servers[1]).await.unwrap().unwrap();
     assert_eq!(server.bytes, 100, "the server's counter follows");
+    let far = async |server: usize| {
+        let servers = db.store.lofi_servers().await.unwrap();
+        let of = servers.iter().find(|s| s.server_id == db.servers[server].0).unwrap();
+        (of.songs, of.lofis)
+    };
+    assert_eq!(far(1).await, (2, 1));
+    db.sql(&format!("UPDATE artists SET server_id = '{}' WHERE id = '{artist}'", db.servers[2]))
+        .await
+        .unwrap();
+    assert_eq!((far(1).await, far(2).await), ((0, 0), (2, 1)), "they go with the artist");
+    db.sql(&format!("DELETE FROM artists WHERE id = '{artist}'")).await.unwrap();
+    assert_eq!(far(2).await, (0, 0));
     db.finish().await;
 }
 
