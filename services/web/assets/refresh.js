@@ -14,8 +14,11 @@ let loading = false;
 // What was read last: what is the same is not announced again.
 let shown = "";
 
+// What is under a hand stays as it is.
+const busy = () => document.hidden || box.querySelector(":focus, .do:hover, .pick :checked") !== null;
+
 async function reload() {
-  if (!due || loading || document.hidden || box.querySelector(":focus, .do:hover, .pick :checked")) return;
+  if (!due || loading || busy()) return;
   due = false;
   loading = true;
   try {
@@ -23,7 +26,9 @@ async function reload() {
     if (answer.ok && !answer.redirected) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("refresh");
-      if (fresh && fresh.innerHTML !== shown) {
+      // Somebody may have begun to tick meanwhile.
+      if (busy()) due = true;
+      else if (fresh && fresh.innerHTML !== shown) {
         shown = fresh.innerHTML;
         box.replaceChildren(...fresh.childNodes);
         localise(box);

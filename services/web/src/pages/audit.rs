@@ -13,7 +13,7 @@ use crate::{
         view::ServerView,
     },
     app::App,
-    auth::Actor,
+    auth::{Actor, Right},
     extract::Params,
     problem::Problem,
 };
@@ -78,9 +78,11 @@ struct AuditPage {
     later: bool,
 }
 
-/// Where an object can be looked at; empty if nowhere.
-fn href(object: &str) -> String {
+/// Where an object can be looked at by who looks; empty if nowhere.
+fn href(object: &str, actor: &Actor) -> String {
     match object.split_once(':') {
+        Some(("account", _)) if !actor.may(Right::Accounts) => String::new(),
+        Some(("webhook", _)) if !actor.may(Right::Servers) => String::new(),
         Some(("batch" | "move", id)) => format!("/batches/{id}"),
         Some(("job", id)) => format!("/jobs/{id}"),
         Some(("account", id)) => format!("/accounts/{id}"),
@@ -108,7 +110,7 @@ fn id_of(value: &Value) -> Option<Uuid> {
     value.as_str()?.parse().ok()
 }
 
-fn line(entry: AuditView, servers: &[ServerView]) -> Line {
+fn line(entry: AuditView, servers: &[ServerView], actor: &Actor) -> Line {
     let action = Action::parse(&entry.action);
     let words = action.map_or_else(|| entry.action.replace(['_', '.'], " "), |a| a.words().into());
     // What was refused has not happened.
@@ -124,7 +126,7 @@ fn line(entry: AuditView, servers: &[ServerView]) -> Line {
         since: entry.since.map(show::when),
         words,
         object: if id.is_empty() { String::new() } else { name.map_or_else(short, str::to_owned) },
-        href: href(&entry.object),
+        href: href(&entry.object, actor),
         times: entry.times,
         from: from.join(" "),
         detail: detail(&entry.detail, servers),
@@ -193,7 +195,7 @@ pub async fn page(
     };
     html(&AuditPage {
         chrome: Chrome::of(&actor, "audit", "Audit"),
-        lines: page.items.into_iter().map(|entry| line(entry, &servers)).collect(),
+        lines: page.items.into_iter().map(|entry| line(entry, &servers, &actor)).collect(),
         actions: Action::ALL.iter().map(action).collect(),
         results: DeedResult::ALL.into_iter().map(result).collect(),
         narrowed: base.iter().any(|(_, value)| !value.is_empty()),

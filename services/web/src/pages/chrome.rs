@@ -26,6 +26,8 @@ pub struct Chrome {
     pub may_artists: bool,
     /// Whether it may manage accounts.
     pub may_accounts: bool,
+    /// Whether it may change servers and settings.
+    pub may_servers: bool,
     /// Whether it may look at the cluster: an artist's account may not.
     pub may_look: bool,
     /// Whether anybody may sign up.
@@ -45,6 +47,7 @@ impl Chrome {
             may_steer: actor.may(Right::Steer),
             may_artists: actor.may(Right::Artists),
             may_accounts: actor.may(Right::Accounts),
+            may_servers: actor.may(Right::Servers),
             may_look: actor.may(Right::Look),
             sign_up: false,
             reload_s: 0,

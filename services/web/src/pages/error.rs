@@ -3,7 +3,7 @@
 use super::chrome::{Chrome, html};
 use crate::{
     app::App,
-    auth::{Actor, guard},
+    auth::{Actor, Right, guard},
     problem::Problem,
 };
 use askama::Template;
@@ -41,6 +41,15 @@ const PLACES: [(&str, &str, &str); 8] = [
     ("/accounts", "accounts", "To all accounts"),
 ];
 
+/// Whether somebody may look there.
+fn is_open(place: &str, actor: &Actor) -> bool {
+    match place {
+        "/accounts" => actor.may(Right::Accounts),
+        "/settings" => actor.may(Right::Servers),
+        _ => true,
+    }
+}
+
 fn page(mut problem: Problem, uri: &Uri, method: &Method, actor: Option<&Actor>) -> Response {
     let status = problem.status_code();
     let place = PLACES.iter().find(|(start, ..)| {
@@ -56,8 +65,9 @@ fn page(mut problem: Problem, uri: &Uri, method: &Method, actor: Option<&Actor>)
                 .clone_into(&mut problem.remedy);
         }
     }
-    if actor.is_some()
+    if let Some(actor) = actor
         && let Some((href, _, text)) = place
+        && is_open(href, actor)
         && ways.iter().all(|way| way.href != *href)
     {
         ways.push(Way { href: (*href).to_owned(), text });

@@ -180,8 +180,10 @@ async fn of_broker(app: &App) -> Vec<Need> {
     };
     let mut needs = Vec::new();
     if snapshot.alarms().next().is_some() {
-        let more = "It is short of disk or memory. Nothing is lost; everything waits.".to_owned();
-        needs.push(need("The broker takes no messages", more, "/queues", "Look at the queues"));
+        let more = "It is short of disk or memory. Nothing is lost; everything waits, and servers \
+                    may show as offline meanwhile."
+            .to_owned();
+        needs.push(need("The broker takes no messages", more, "/queues", "See what to do"));
     }
     let dead = snapshot.facts.as_ref().map_or(0, |f| f.dead_letters);
     if dead > 0 {
@@ -344,8 +346,9 @@ fn disks(servers: &[ServerView]) -> Chart {
 /// Everything at a glance.
 pub async fn page(State(app): State<App>, actor: Actor) -> Result<Response, Problem> {
     let live = live(&app).await?;
-    let mut needs: Vec<Need> = live.iter().filter_map(of_server).collect();
-    needs.extend(of_broker(&app).await);
+    // First what makes others follow: nobody can report to a broker that takes nothing.
+    let mut needs = of_broker(&app).await;
+    needs.extend(live.iter().filter_map(of_server));
     needs.extend(live.iter().filter_map(full));
     needs.extend(of_database(&app.store.needs().await?));
     needs.extend(of_watch(&app).await?);

@@ -14,7 +14,7 @@ use crate::{
     app::App,
     auth::Actor,
     problem::Problem,
-    queues::{LanePauseView, QueueDepth, Queues},
+    queues::{BrokerNode, LanePauseView, QueueDepth, Queues},
 };
 use askama::Template;
 use axum::{extract::State, response::Response};
@@ -68,10 +68,18 @@ struct QueueGroup {
     lines: Vec<QueueLine>,
 }
 
+/// Why the broker takes no messages.
+struct Alarm {
+    why: String,
+    /// It is short of disk; else of memory.
+    disk: bool,
+    limit: String,
+}
+
 /// How the broker is, for people.
 struct Broker {
     /// Why it takes no messages; empty if it does.
-    blocked: Vec<String>,
+    alarms: Vec<Alarm>,
     down: Vec<String>,
     owed: String,
     /// For how long the oldest has been owed; empty if that is no time.
@@ -157,32 +165,29 @@ fn groups(depths: &[QueueDepth], servers: &[ServerView], queues: &Queues) -> Vec
     per_server.chain([shared]).filter(|g| !g.lines.is_empty()).collect()
 }
 
+fn size(bytes: u64) -> String {
+    show::bytes(bytes.try_into().unwrap_or(i64::MAX))
+}
+
+fn disk_alarm(node: &BrokerNode) -> Option<Alarm> {
+    let (free, limit) = (size(node.disk_free_bytes), size(node.disk_limit_bytes));
+    let why = format!("{} has only {free} of free disk, and needs {limit}", node.name);
+    node.disk_alarm.then_some(Alarm { why, disk: true, limit })
+}
+
+fn memory_alarm(node: &BrokerNode) -> Option<Alarm> {
+    let (used, limit) = (size(node.memory_bytes), size(node.memory_limit_bytes));
+    let why = format!("{} uses {used} of memory, and may use {limit}", node.name);
+    node.memory_alarm.then_some(Alarm { why, disk: false, limit })
+}
+
 impl Broker {
     fn new(view: &BrokerView) -> Self {
-        let size = |bytes: u64| show::bytes(bytes.try_into().unwrap_or(i64::MAX));
-        let blocked = view.nodes.iter().flat_map(|n| {
-            let disk = n.disk_alarm.then(|| {
-                format!(
-                    "{} has only {} of free disk, and needs {}",
-                    n.name,
-                    size(n.disk_free_bytes),
-                    size(n.disk_limit_bytes)
-                )
-            });
-            let memory = n.memory_alarm.then(|| {
-                format!(
-                    "{} uses {} of memory, and may use {}",
-                    n.name,
-                    size(n.memory_bytes),
-                    size(n.memory_limit_bytes)
-                )
-            });
-            disk.into_iter().chain(memory)
-        });
+        let alarms = view.nodes.iter().flat_map(|n| [disk_alarm(n), memory_alarm(n)]);
         let due_s = view.outbox_due_s.unwrap_or(0.0);
         let running = view.nodes.iter().filter(|n| n.running).count();
         Self {
-            blocked: blocked.collect(),
+            alarms: alarms.flatten().collect(),
             down: view.nodes.iter().filter(|n| !n.running).map(|n| n.name.clone()).collect(),
             owed: view.outbox_rows.map_or_else(|| "unknown".to_owned(), show::count),
             owed_for: if due_s >= 1.0 { show::duration(due_s as u64) } else { String::new() },

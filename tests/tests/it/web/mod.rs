@@ -7,6 +7,7 @@ mod api;
 mod attack;
 mod control;
 pub(crate) mod fixture;
+mod links;
 mod live;
 mod lofi;
 mod malformed;
