@@ -11,6 +11,7 @@ mod live;
 mod lofi;
 mod malformed;
 mod many;
+mod many_batches;
 mod messages;
 mod people;
 mod servers;
