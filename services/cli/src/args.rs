@@ -22,8 +22,9 @@ pub use webhooks::{
     WebhooksAction,
 };
 pub use work::{
-    Batches, BatchesAction, BatchesList, CancelBatch, Jobs, JobsAction, JobsList, Moves,
-    MovesAction, MovesQueue, MovesWatch, OneBatch, OneJob, Report, RetryBatch, SomeJobs,
+    BatchFilter, Batches, BatchesAction, BatchesList, JobFilter, Jobs, JobsAction, JobsList, Moves,
+    MovesAction, MovesQueue, MovesWatch, OneBatch, OneJob, Report, RetryBatches, SomeBatches,
+    SomeJobs,
 };
 
 use crate::{error::CliError, when::Since};
@@ -215,6 +216,10 @@ pub mod tests {
             "batches resume 0192aaaa",
             "batches cancel 0192aaaa --yes",
             "batches retry 0192aaaa --include-cancelled",
+            "batches pause 0192aaaa 0192bbbb",
+            "batches resume --state paused --by me@example.org --yes",
+            "batches cancel --all --until 7d",
+            "batches retry --kind move --server server2 --include-cancelled --since 2h",
             "jobs --state failed,stuck --kind move --server server2 --batch 0192aaaa",
             "jobs list --artist rook --by me@example.org --since 2h --until 2026-11-22",
             "jobs cancel 0192aaaa",
@@ -253,6 +258,11 @@ pub mod tests {
     fn what_makes_no_sense_is_refused() {
         for line in [
             "jobs cancel",
+            "jobs --artist=",
+            "batches cancel",
+            "batches pause --by=",
+            "batches cancel 0192aaaa --state open",
+            "batches resume --state asleep",
             "jobs cancel --artist=",
             "jobs retry --by=",
             "jobs cancel 0192aaaa --state queued",

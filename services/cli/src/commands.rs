@@ -6,6 +6,7 @@ mod balance;
 mod batches;
 mod jobs;
 pub mod lofi;
+mod many;
 mod moves;
 mod queues;
 mod servers;

@@ -61,6 +61,19 @@ pub async fn batch(api: &Api, text: &str) -> Result<Uuid, CliError> {
     by_prefix(api, "batch", "batches", text).await
 }
 
+/// Batches, likewise.
+pub async fn batches(api: &Api, texts: &[String]) -> Result<Vec<Uuid>, CliError> {
+    let mut ids = Vec::with_capacity(texts.len());
+    for text in texts {
+        let id = batch(api, text).await?;
+        // One that is named twice is meant once.
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}
+
 /// A job, likewise.
 pub async fn job(api: &Api, text: &str) -> Result<Uuid, CliError> {
     by_prefix(api, "job", "jobs", text).await

@@ -1,6 +1,7 @@
 //! What the API tells, as far as people are shown it. With `--json` its answers are printed as they
 //! are, and nothing here is used.
 
+use crate::error::Problem;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
@@ -316,13 +317,14 @@ impl Pause {
     }
 }
 
-/// What came of asking something of many jobs.
+/// What came of asking something of many jobs or batches.
 #[derive(Debug, Deserialize)]
 pub struct Steered {
     pub matched: i64,
     /// When it was counted; only of a dry run.
     pub as_of: Option<DateTime<Utc>>,
     pub done: i64,
+    pub unchanged: i64,
     pub refused: i64,
     pub refused_reasons: Vec<SteerRefused>,
     pub more: bool,
@@ -332,7 +334,16 @@ pub struct Steered {
 pub struct SteerRefused {
     pub detail: String,
     pub remedy: String,
+    #[serde(alias = "batches")]
     pub jobs: i64,
+}
+
+/// What of it is told of batches only.
+#[derive(Debug, Deserialize)]
+pub struct BatchesSteered {
+    pub jobs: i64,
+    pub jobs_left: i64,
+    pub broke_off: Option<Problem>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -10,9 +10,29 @@ use axum::{
     },
     http::{StatusCode, request::Parts},
 };
-use serde::de::DeserializeOwned;
+use chrono::{DateTime, Datelike, Utc};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _},
+};
 use std::{error::Error, str::FromStr};
 use uuid::Uuid;
+
+/// Years that a time may be in: the database knows fewer than a text can name.
+pub const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
+
+/// A time that may be left out, in one of [`YEARS`]. For serde.
+pub fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    let at = Option::<DateTime<Utc>>::deserialize(from)?;
+    match at.filter(|at| !YEARS.contains(&at.year())) {
+        None => Ok(at),
+        Some(at) => Err(D::Error::custom(format_args!(
+            "{at} is out of range: use a year from {} to {}",
+            YEARS.start(),
+            YEARS.end()
+        ))),
+    }
+}
 
 /// A JSON object as body.
 pub struct Body<T>(pub T);

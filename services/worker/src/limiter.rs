@@ -6,6 +6,7 @@ use crate::{
 };
 use chrono::Utc;
 use std::{
+    pin::pin,
     sync::{Arc, PoisonError, RwLock},
     time::Instant,
 };
@@ -86,7 +87,16 @@ impl Limiter {
             return Ok(());
         }
         let mut waiting = false;
-        let mut pace = self.0.pace.lock().await;
+        let mut turn = pin!(self.0.pace.lock());
+        let mut pace = loop {
+            go_on()?;
+            if self.rate_bytes_s().is_none() {
+                return Ok(());
+            }
+            if let Ok(pace) = tokio::time::timeout(SLEEP_MAX, turn.as_mut()).await {
+                break pace;
+            }
+        };
         loop {
             go_on()?;
             let Some(rate) = self.rate_bytes_s() else { return Ok(()) };
@@ -110,5 +120,47 @@ impl Limiter {
 
     fn read<T>(&self, act: impl FnOnce(Option<&LimitsNote>) -> T) -> T {
         act(self.0.noted.read().unwrap_or_else(PoisonError::into_inner).as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use tokio::time::timeout;
+    use tourbus_domain::{Bandwidth, LIMIT_BYTES_S_MIN, ServerLimits};
+
+    fn note(revision: u64, default_bytes_s: Option<u64>) -> LimitsNote {
+        let bandwidth = Bandwidth { default_bytes_s, ..Bandwidth::default() };
+        let limits = ServerLimits { bandwidth, ..ServerLimits::default() };
+        LimitsNote { revision, issued_at: Utc::now(), workers: 1, limits }
+    }
+
+    #[tokio::test]
+    async fn who_stands_behind_another_is_called_off_and_let_through_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = MediaRoot::new(dir.path());
+        root.prepare().unwrap();
+        let limiter = Limiter::new(root, 0);
+        limiter.announced(&note(1, Some(LIMIT_BYTES_S_MIN))).unwrap();
+        let first = tokio::spawn({
+            let limiter = limiter.clone();
+            // Hours, at this rate.
+            async move { limiter.pace(1 << 40, || Ok(())).await }
+        });
+        tokio::time::sleep(SLEEP_MAX).await;
+        let called_off = AtomicBool::new(false);
+        let second = limiter.pace(1, || {
+            if called_off.load(Ordering::Relaxed) { Err(Stop::Interrupted) } else { Ok(()) }
+        });
+        let mut second = pin!(second);
+        assert!(timeout(SLEEP_MAX, second.as_mut()).await.is_err(), "it waits for its turn");
+        called_off.store(true, Ordering::Relaxed);
+        let patience = SLEEP_MAX * 20;
+        assert_eq!(timeout(patience, second).await.unwrap(), Err(Stop::Interrupted));
+        // A limit that is lifted holds nobody up.
+        limiter.announced(&note(2, None)).unwrap();
+        assert_eq!(timeout(patience, limiter.pace(1, || Ok(()))).await.unwrap(), Ok(()));
+        assert_eq!(timeout(patience, first).await.unwrap().unwrap(), Ok(()));
     }
 }

@@ -20,6 +20,7 @@ pub mod spread;
 pub mod step;
 pub mod trace;
 mod verify;
+mod webhook_event;
 
 pub use admission::{Candidate, Refusal, TargetRoom, admit};
 pub use backoff::Backoff;
@@ -43,3 +44,4 @@ pub use spread::{Leaver, Taker, spread};
 pub use step::{LofiMade, SegmentRef, Step, StepKey, StepKind, StepRef, StepResult, StepState};
 pub use trace::{NoTraceParent, TraceParent};
 pub use verify::{Accepted, Finding, FindingKind, UnknownFinding, VerifyReport};
+pub use webhook_event::WebhookEvent;

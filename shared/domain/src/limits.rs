@@ -270,40 +270,44 @@ pub fn rate_share(bytes_s: u64, workers: u32) -> u64 {
 }
 
 impl ServerLimits {
-    /// The same as it is kept (0 is no limit), or the first thing that is wrong with it.
-    pub fn checked(mut self) -> Result<Self, LimitFault> {
+    /// The same as it is kept (0 is no limit), or everything that is wrong with it.
+    pub fn checked(mut self) -> Result<Self, Vec<LimitFault>> {
+        let mut faults = Vec::new();
         let rates = self.bandwidth.windows.iter_mut().map(|w| &mut w.bytes_s);
         for rate in rates.chain([&mut self.bandwidth.default_bytes_s]) {
             *rate = rate.filter(|r| *r > 0);
             if let Some(r) = rate.filter(|r| !(LIMIT_BYTES_S_MIN..=LIMIT_BYTES_S_MAX).contains(r)) {
-                return Err(LimitFault::Rate(r));
+                faults.push(LimitFault::Rate(r));
             }
         }
         for moves in [self.moves_out_max, self.moves_in_max].into_iter().flatten() {
             if !(1..=LIMIT_MOVES_MAX).contains(&moves) {
-                return Err(LimitFault::Moves(moves));
+                faults.push(LimitFault::Moves(moves));
             }
         }
         if let Some(bytes) = self.disk_reserve_bytes.filter(|b| *b > LIMIT_RESERVE_BYTES_MAX) {
-            return Err(LimitFault::Reserve(bytes));
+            faults.push(LimitFault::Reserve(bytes));
         }
         let windows = &mut self.bandwidth.windows;
         if windows.len() > LIMIT_WINDOWS_MAX {
-            return Err(LimitFault::Windows(windows.len()));
+            faults.push(LimitFault::Windows(windows.len()));
+            // Which of so many overlap helps nobody.
+            return Err(faults);
         }
+        let mut before: Vec<&RateWindow> = Vec::new();
         for window in windows.iter_mut() {
             window.days.sort_unstable();
             window.days.dedup();
             if window.from == window.to || window.from.0 == DAY_MINUTES {
-                return Err(LimitFault::Empty(window.from, window.to));
+                faults.push(LimitFault::Empty(window.from, window.to));
+                continue;
             }
-        }
-        for (n, one) in windows.iter().enumerate() {
-            if let Some(other) = windows[..n].iter().find(|o| o.overlaps(one)) {
-                return Err(LimitFault::Overlap(other.clone(), one.clone()));
+            if let Some(other) = before.iter().find(|o| o.overlaps(window)) {
+                faults.push(LimitFault::Overlap((*other).clone(), window.clone()));
             }
+            before.push(window);
         }
-        Ok(self)
+        if faults.is_empty() { Ok(self) } else { Err(faults) }
     }
 }
 
@@ -337,14 +341,12 @@ mod tests {
     #[test]
     fn what_cannot_be_meant_is_refused() {
         let two = [window(&[], "22:00", "06:00", 1), window(&[Day::Tue], "05:00", "07:00", 2)];
-        assert!(matches!(limits(&two).checked(), Err(LimitFault::Overlap(..))));
+        assert!(matches!(&*limits(&two).checked().unwrap_err(), [LimitFault::Overlap(..)]));
         let apart =
             [window(&[Day::Mon], "22:00", "06:00", 1), window(&[Day::Tue], "06:00", "24:00", 2)];
         assert!(limits(&apart).checked().is_ok());
-        assert!(matches!(
-            limits(&[window(&[], "08:00", "08:00", 1)]).checked(),
-            Err(LimitFault::Empty(..))
-        ));
+        let empty = limits(&[window(&[], "08:00", "08:00", 1)]).checked().unwrap_err();
+        assert!(matches!(&*empty, [LimitFault::Empty(..)]));
         for bad in ["8:00", "24:01", "12:60", "", "0800", "-1:00"] {
             assert!(bad.parse::<Clock>().is_err(), "{bad}");
         }
@@ -352,9 +354,10 @@ mod tests {
             bandwidth: Bandwidth { default_bytes_s: Some(1), windows: vec![] },
             ..ServerLimits::default()
         };
-        assert_eq!(slow.checked(), Err(LimitFault::Rate(1)));
-        let none = ServerLimits { moves_out_max: Some(0), ..ServerLimits::default() };
-        assert_eq!(none.checked(), Err(LimitFault::Moves(0)));
+        assert_eq!(slow.clone().checked(), Err(vec![LimitFault::Rate(1)]));
+        let all = ServerLimits { moves_out_max: Some(0), moves_in_max: Some(9999), ..slow };
+        let faults = [LimitFault::Rate(1), LimitFault::Moves(0), LimitFault::Moves(9999)];
+        assert_eq!(all.checked(), Err(faults.to_vec()), "everything is told");
     }
 
     proptest! {
@@ -374,7 +377,7 @@ mod tests {
                     let text = serde_json::to_string(&kept).unwrap();
                     prop_assert_eq!(serde_json::from_str::<ServerLimits>(&text).unwrap(), kept);
                 }
-                Err(LimitFault::Overlap(..)) => {
+                Err(faults) if faults.iter().all(|f| matches!(f, LimitFault::Overlap(..))) => {
                     prop_assert!((0..WEEK_MINUTES).any(|m| hold(m) > 1));
                 }
                 Err(_) => {}

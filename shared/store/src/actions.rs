@@ -74,11 +74,7 @@ impl Store {
         pause: bool,
         by: &By,
     ) -> Result<u64, StoreError> {
-        let (input, action) = if pause {
-            (Input::Pause, Action::BatchPause)
-        } else {
-            (Input::Resume, Action::BatchResume)
-        };
+        let action = if pause { Action::BatchPause } else { Action::BatchResume };
         let mut tx = self.pool().begin().await?;
         let queued: Option<i32> = sqlx::query_scalar(
             "UPDATE batches SET paused_at = CASE WHEN $2 THEN coalesce(paused_at, now()) END, \
@@ -95,6 +91,17 @@ impl Store {
         let deed = Deed::done(by, action, format!("batch:{batch}"));
         audit::record(&mut tx, &[deed.detail(json!({ "jobs": queued }))]).await?;
         tx.commit().await?;
+        self.hold_queued(batch, pause, by).await
+    }
+
+    /// Tells the jobs of a batch that it was paused or goes on. How many that has changed.
+    pub(crate) async fn hold_queued(
+        &self,
+        batch: BatchId,
+        pause: bool,
+        by: &By,
+    ) -> Result<u64, StoreError> {
+        let input = if pause { Input::Pause } else { Input::Resume };
         // Also what a retry may be queueing at this moment, for it may not know of the pause yet.
         let ids: Vec<Uuid> = sqlx::query_scalar(
             "SELECT id FROM jobs WHERE batch_id = $1 \

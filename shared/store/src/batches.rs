@@ -1,5 +1,12 @@
 //! Batches, as pages and scripts see them.
 
+mod bulk;
+
+pub use bulk::{
+    BATCHES_PER_ASK_MAX, BatchAsk, BatchAsked, BatchOutcome, BatchRefused, BatchesAsked,
+    BatchesCounted, BatchesWhich,
+};
+
 use crate::{Action, By, Deed, NewestCursor, Store, StoreError, Teller, Told};
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -130,37 +137,42 @@ macro_rules! batches {
     };
 }
 
+/// The conditions of a query, but for how many.
+fn push_query(sql: &mut QueryBuilder<Postgres>, query: &BatchQuery) {
+    match query.stage {
+        None => {}
+        Some(BatchStage::Open) => drop(sql.push(" AND b.finished_at IS NULL")),
+        Some(BatchStage::Paused) => {
+            sql.push(" AND b.finished_at IS NULL AND b.paused_at IS NOT NULL");
+        }
+        Some(BatchStage::Ended) => drop(sql.push(" AND b.finished_at IS NOT NULL")),
+    }
+    if let Some(kind) = &query.kind {
+        sql.push(" AND b.kind = ").push_bind(kind.clone());
+    }
+    if let Some(server) = query.target_server_id {
+        sql.push(" AND b.target_server_id = ").push_bind(server.0);
+    }
+    if let Some(person) = &query.requested_by {
+        sql.push(" AND b.requested_by = ").push_bind(person.clone());
+    }
+    if let Some(since) = query.since {
+        sql.push(" AND b.created_at >= ").push_bind(since);
+    }
+    if let Some(until) = query.until {
+        sql.push(" AND b.created_at < ").push_bind(until);
+    }
+    if let Some(after) = query.after {
+        sql.push(" AND (b.created_at, b.id) < (").push_bind(after.created_at);
+        sql.push(", ").push_bind(after.id).push(")");
+    }
+}
+
 impl Store {
     /// The batches that fit, the newest first.
     pub async fn batches(&self, query: &BatchQuery) -> Result<Vec<BatchRow>, StoreError> {
         let mut sql = QueryBuilder::<Postgres>::new(batches!("WHERE true"));
-        match query.stage {
-            None => {}
-            Some(BatchStage::Open) => drop(sql.push(" AND b.finished_at IS NULL")),
-            Some(BatchStage::Paused) => {
-                sql.push(" AND b.finished_at IS NULL AND b.paused_at IS NOT NULL");
-            }
-            Some(BatchStage::Ended) => drop(sql.push(" AND b.finished_at IS NOT NULL")),
-        }
-        if let Some(kind) = &query.kind {
-            sql.push(" AND b.kind = ").push_bind(kind);
-        }
-        if let Some(server) = query.target_server_id {
-            sql.push(" AND b.target_server_id = ").push_bind(server.0);
-        }
-        if let Some(person) = &query.requested_by {
-            sql.push(" AND b.requested_by = ").push_bind(person);
-        }
-        if let Some(since) = query.since {
-            sql.push(" AND b.created_at >= ").push_bind(since);
-        }
-        if let Some(until) = query.until {
-            sql.push(" AND b.created_at < ").push_bind(until);
-        }
-        if let Some(after) = query.after {
-            sql.push(" AND (b.created_at, b.id) < (").push_bind(after.created_at);
-            sql.push(", ").push_bind(after.id).push(")");
-        }
+        push_query(&mut sql, query);
         sql.push(" ORDER BY b.created_at DESC, b.id DESC LIMIT ");
         sql.push_bind(i64::from(query.limit));
         Ok(sql.build_query_as().persistent(false).fetch_all(self.pool()).await?)

@@ -56,7 +56,11 @@ pub use artists::{
     NewArtist, NewSong, OwnArtist, SignUp, SignedUp, SongRow, Wish,
 };
 pub use audit::{Action, AuditQuery, AuditRow, By, Deed, DeedResult};
-pub use batches::{BatchProgress, BatchQuery, BatchRetried, BatchRow, BatchStage, RefusalRow};
+pub use batches::{
+    BATCHES_PER_ASK_MAX, BatchAsk, BatchAsked, BatchOutcome, BatchProgress, BatchQuery,
+    BatchRefused, BatchRetried, BatchRow, BatchStage, BatchesAsked, BatchesCounted, BatchesWhich,
+    RefusalRow,
+};
 pub use catalogue::CatalogueOutcome;
 pub use cluster_settings::{ClusterSettings, SERVER_LIMIT_MAX, ServerRoom};
 pub use dead_letters::{
@@ -97,13 +101,14 @@ pub use sessions::{SESSION_TTL_S, SessionRow};
 pub use tokens::{NewToken, Scope, TokenError, TokenRow, TokenUse, token_hash};
 pub use upkeep::{Claim, Pruned};
 pub use verify::{
-    ARTISTS_PER_VERIFY_MAX, FindingQuery, FindingRow, OpenFindings, Resolution, VerifyAnswer,
-    VerifyLast, VerifyOnce, VerifyRefusal, VerifyRequest, VerifyServer, VerifyShare, VerifyWhich,
+    ARTISTS_PER_VERIFY_MAX, FindingQuery, FindingRow, OpenFindings, Resolution, Resolved,
+    VerifyAnswer, VerifyLast, VerifyOnce, VerifyRefusal, VerifyRequest, VerifyServer, VerifyShare,
+    VerifyWhich,
 };
 pub use watches::{BalanceLook, BalanceWatchRow, OUT_RUNS_TOLD, WatchEvery};
 pub use webhooks::{
     DeliveryQuery, DeliveryRow, DueDelivery, NewWebhook, Tried, TriedBody, WebhookChange,
-    WebhookEvent, WebhookRow, WebhooksAmiss,
+    WebhookRow, WebhooksAmiss,
 };
 
 use secrecy::ExposeSecret;

@@ -107,6 +107,12 @@ impl Store {
         Ok(())
     }
 
+    /// Whether the report of a move is owed, and not written yet.
+    pub async fn owes_report(&self, job: JobId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT FROM move_reports WHERE job_id = $1 AND report IS NULL)";
+        Ok(sqlx::query_scalar(sql).bind(job.0).fetch_one(self.pool()).await?)
+    }
+
     /// The report of a move, if it is written.
     pub async fn report(&self, job: JobId) -> Result<Option<Value>, StoreError> {
         let sql = "SELECT report FROM move_reports WHERE job_id = $1 AND report IS NOT NULL";

@@ -11,7 +11,7 @@ pub use enqueue::{
     ARTISTS_PER_VERIFY_MAX, VerifyAnswer, VerifyOnce, VerifyRefusal, VerifyRequest, VerifyShare,
     VerifyWhich,
 };
-pub use findings::{FindingQuery, FindingRow, Resolution};
+pub use findings::{FindingQuery, FindingRow, Resolution, Resolved};
 pub use overview::{OpenFindings, VerifyLast, VerifyServer};
 pub(crate) use results::{Told, record};
 

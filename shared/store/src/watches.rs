@@ -1,13 +1,13 @@
 //! What is looked at without anybody asking: whether servers report, and how plays are spread.
 
 use crate::{
-    Action, By, Deed, Store, StoreError, WebhookEvent, audit,
+    Action, By, Deed, Store, StoreError, audit,
     webhooks::tell::{self, News},
 };
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::FromRow;
-use tourbus_domain::ServerId;
+use tourbus_domain::{ServerId, WebhookEvent};
 use uuid::Uuid;
 
 /// Looks in a row that must find the cluster out of balance before people are told.

@@ -2,11 +2,9 @@
 
 mod deliver;
 mod endpoints;
-mod event;
 mod log;
 pub(crate) mod tell;
 
 pub use deliver::{DueDelivery, Tried, TriedBody};
 pub use endpoints::{NewWebhook, WebhookChange, WebhookRow, WebhooksAmiss};
-pub use event::WebhookEvent;
 pub use log::{DeliveryQuery, DeliveryRow};

@@ -229,6 +229,14 @@ async fn every_page_is_for_everybody_fits_and_is_light() {
     looker.browser.click("#try").await;
     looker.browser.find("#plan").await;
     looker.look("verify-plan").await;
+    looker.open("/batches?pick=page").await;
+    looker.look("batches-ticked").await;
+    looker.browser.click("button[formaction='/batches/retry']").await;
+    looker.browser.find("input[name='confirm']").await;
+    looker.look("batches-retry").await;
+    looker.browser.click("form.buttons button.primary").await;
+    looker.browser.click("details summary").await;
+    looker.look("batches-retried").await;
     looker.open("/queues/dead").await;
     looker.browser.click(".settle summary").await;
     looker.browser.click(".letter details summary").await;

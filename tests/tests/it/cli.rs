@@ -1,13 +1,15 @@
 //! The operator's command line: the real binary on the real web service.
 
+mod batches;
+mod fail;
+mod files;
+mod servers;
+mod watch;
+
 use crate::web::fixture::Web;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{path::Path, process::Stdio, time::Duration};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    process::Command,
-};
-use tourbus_tests::{support::Cluster, tree, wait};
+use tokio::process::Command;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -170,88 +172,6 @@ async fn moves_are_queued_steered_and_refused() {
     web.finish().await;
 }
 
-/// A master that knows no routes: what an older one says to what it does not have.
-async fn older_master() -> (String, tokio::task::JoinHandle<()>) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let body = json!({ "title": "There is no such route", "status": 404, "code": "no_such_route",
-        "detail": "It is no route of this API.", "remedy": "See /api/v1/openapi.json." });
-    let answer = format!(
-        "HTTP/1.1 404 Not Found\r\ncontent-type: application/problem+json\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.to_string().len()
-    );
-    let serving = tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut asked = Vec::new();
-            while !asked.windows(4).any(|w| w == b"\r\n\r\n") {
-                if stream.read_buf(&mut asked).await.unwrap() == 0 {
-                    break;
-                }
-            }
-            stream.write_all(answer.as_bytes()).await.unwrap();
-        }
-    });
-    (url, serving)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_older_master_is_told_as_such() {
-    let (url, serving) = older_master().await;
-    let shell = Shell::new(&url, "admin");
-    let id = "0192aaaa-0000-7000-8000-000000000000";
-    for (line, route) in [
-        ("balance --tolerance 0.2".to_owned(), "/balance)"),
-        ("queues dead".to_owned(), "/queues/dead)"),
-        (
-            "queues requeue 01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
-            "/queues/dead/01890a5d-ac96-774b-bcce-b302099a8057/requeue)",
-        ),
-        (format!("verify queue --artist {id}"), "/verify)"),
-        (format!("jobs report {id}"), &*format!("/jobs/{id}/report)")),
-        (format!("batches pause {id}"), &*format!("/batches/{id}/pause)")),
-    ] {
-        shell.run(&line).await.must(1, &["older than this program", route]);
-    }
-    serving.abort();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn each_way_to_fail_has_its_status_and_says_what_to_do() {
-    let web = Web::start("cli_fail").await;
-    let artist = web.artists(0, &[("The Rooks", 500)]).await[0];
-    let shell = Shell::new(&web.url, "admin");
-    let missing = Shell::new(&format!("{}/no-such-place", web.url), "admin");
-    let away = missing.run("servers").await;
-    assert_eq!(away.code, 1, "a page is no master: {away:?}");
-
-    shell.run("moves queue --to server2").await.must(2, &["--artist", "--from", "--all"]);
-    shell.run("artists --filter x show y").await.must(2, &["before a subcommand"]);
-    let mut nowhere = command(shell.dir.path(), &["servers"]);
-    nowhere.env("TOURBUS_API_TOKEN", "admin");
-    said(nowhere).await.must(2, &["no master is named", "--url"]);
-    let mut tokenless = command(shell.dir.path(), &["servers", "--url", &web.url]);
-    tokenless.env("TOURBUS_API_TOKEN", "");
-    said(tokenless).await.must(4, &["TOURBUS_API_TOKEN is not set"]);
-    let wrong = Shell::new(&web.url, "wrong").run("servers --json").await;
-    wrong.must(4, &["not signed in"]);
-    assert_eq!(wrong.out, "", "no half an answer");
-    let away = Shell::new("http://127.0.0.1:9", "admin").run("servers").await;
-    away.must(3, &["cannot reach the master at http://127.0.0.1:9"]);
-    let readable = Shell::new("http://192.0.2.7", "admin").run("servers").await;
-    readable.must(2, &["is not encrypted", "--allow-unencrypted main_url"]);
-
-    // The credentials of a local stack are found where it is.
-    let data = shell.dir.path().join(".data");
-    std::fs::create_dir(&data).unwrap();
-    let credentials = json!({ "url": web.url, "admin_email": "x", "api_token": "admin" });
-    std::fs::write(data.join("credentials.json"), credentials.to_string()).unwrap();
-    said(command(shell.dir.path(), &["servers"])).await.must(0, &["server2"]);
-    let show = ["artists", "show", &artist.to_string(), "--json"];
-    assert_eq!(said(command(shell.dir.path(), &show)).await.json()["name"], "The Rooks");
-    web.finish().await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_whole_command_line_is_described() {
     let dir = tempfile::tempdir().unwrap();
@@ -271,39 +191,4 @@ async fn the_whole_command_line_is_described() {
     said(command(dir.path(), &line)).await.must(0, &["kbit/s"]);
     assert!(dir.path().join("out.mp3").exists());
     said(command(dir.path(), &["lofi", "in.wav"])).await.must(2, &["OUT"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_batch_is_followed_to_its_end() {
-    let cluster = Cluster::start("cli_watch").await;
-    let shell = Shell::new(cluster.api.base(), cluster.api.token());
-    let one = cluster.add_artist("master", |root| tree::odd(root, 1)).await;
-    let two = cluster.add_artist("master", |root| tree::odd(root, 2)).await;
-    let line = format!("moves queue --artist {} {} --to server2 --watch", one.id, two.slug);
-    shell.run(&line).await.must(0, &["2 artists queued", "of 2 artists", "All 2 artists moved"]);
-    assert_eq!(cluster.home(&one).await, "server2");
-    shell.run("moves watch").await.must(0, &["Nothing is under way"]);
-    shell.run("queues").await.must(0, &["lofi-bulk", "server3"]);
-    let server = shell.run("servers drain server2 --dry-run").await;
-    server.must(0, &["2 moves off this server."]);
-
-    // One that is cancelled meanwhile has not ended well; nor is it lost on who watches that web
-    // goes away.
-    let hold = cluster.hold("export.done");
-    let batch = cluster.move_all(std::slice::from_ref(&one), "server3").await;
-    hold.reached().await;
-    let mut watching = shell.command(&format!("moves watch {batch} --json"));
-    let mut watching = watching.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut progress = BufReader::new(watching.stderr.take().unwrap()).lines();
-    let first = progress.next_line().await.unwrap().unwrap();
-    assert!(first.contains("0 of 1 artist moved"), "{first}");
-    cluster.kill("web").await;
-    let cancel = || async { shell.run(&format!("batches cancel {batch} --yes")).await };
-    wait::until("the cancel to be taken", PATIENCE, cancel, |s| s.code == 0).await;
-    hold.release();
-    let ended = tokio::time::timeout(PATIENCE, watching.wait_with_output()).await.unwrap().unwrap();
-    let document: Value = serde_json::from_slice(&ended.stdout).unwrap();
-    assert_eq!((ended.status.code(), &document["jobs_cancelled"]), (Some(1), &json!(1)));
-    shell.run(&format!("batches show {batch}")).await.must(0, &["finished", "1: 1 cancelled"]);
-    cluster.finish().await;
 }

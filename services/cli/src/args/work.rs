@@ -79,14 +79,14 @@ pub enum BatchesAction {
     List(BatchesList),
     /// One batch: how far it is, and what of it failed
     Show(OneBatch),
-    /// Let no more of its jobs begin; what has begun is finished
-    Pause(OneBatch),
-    /// Let it go on
-    Resume(OneBatch),
-    /// Undo what has not gone too far
-    Cancel(CancelBatch),
-    /// Try again what failed or is stuck
-    Retry(RetryBatch),
+    /// Let no more jobs of batches begin; what has begun is finished
+    Pause(SomeBatches),
+    /// Let batches go on
+    Resume(SomeBatches),
+    /// Undo what of batches has not gone too far
+    Cancel(SomeBatches),
+    /// Try again what of batches failed or is stuck
+    Retry(RetryBatches),
 }
 
 impl From<BatchesList> for BatchesAction {
@@ -95,22 +95,29 @@ impl From<BatchesList> for BatchesAction {
     }
 }
 
+/// Which batches.
 #[derive(Debug, Clone, Default, PartialEq, Eq, ClapArgs)]
-pub struct BatchesList {
+pub struct BatchFilter {
     /// open, paused (which is open too) or finished
     #[arg(long, value_name = "STATE", value_parser = ["open", "paused", "finished"])]
     pub state: Option<String>,
     /// move, lofi, verify …
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", value_parser = said)]
     pub kind: Option<String>,
     /// Only those to this server; what goes to several has none
     #[arg(long, value_name = "SLUG")]
     pub server: Option<String>,
     /// Only those that this person asked for
-    #[arg(long, value_name = "EMAIL")]
+    #[arg(long, value_name = "EMAIL", value_parser = said)]
     pub by: Option<String>,
     #[command(flatten)]
     pub span: Span,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, ClapArgs)]
+pub struct BatchesList {
+    #[command(flatten)]
+    pub filter: BatchFilter,
     #[command(flatten)]
     pub extent: Extent,
 }
@@ -123,17 +130,26 @@ pub struct OneBatch {
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct CancelBatch {
+#[command(group = ArgGroup::new("which").required(true).multiple(true)
+    .args(["batches", "state", "kind", "server", "by", "since", "until", "all"]))]
+pub struct SomeBatches {
+    /// The batches: ids, or 8 characters or more of their beginnings, if they are recent ones
+    #[arg(value_name = "BATCH", conflicts_with_all =
+        ["state", "kind", "server", "by", "since", "until", "all"])]
+    pub batches: Vec<String>,
     #[command(flatten)]
-    pub batch: OneBatch,
+    pub filter: BatchFilter,
+    /// All there are
+    #[arg(long)]
+    pub all: bool,
     #[command(flatten)]
     pub sure: Sure,
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct RetryBatch {
+pub struct RetryBatches {
     #[command(flatten)]
-    pub batch: OneBatch,
+    pub some: SomeBatches,
     /// Also what was cancelled
     #[arg(long)]
     pub include_cancelled: bool,
@@ -170,13 +186,14 @@ impl From<JobsList> for JobsAction {
     }
 }
 
+/// Which jobs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, ClapArgs)]
-pub struct JobsList {
+pub struct JobFilter {
     /// queued, copying, failed …; several separated by commas
-    #[arg(long, value_name = "STATES")]
+    #[arg(long, value_name = "STATES", value_parser = said)]
     pub state: Option<String>,
     /// move, provision, lofi, verify …
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", value_parser = said)]
     pub kind: Option<String>,
     /// Only those from or to this server
     #[arg(long, value_name = "SLUG")]
@@ -184,14 +201,20 @@ pub struct JobsList {
     /// Only those of this batch
     #[arg(long, value_name = "BATCH")]
     pub batch: Option<String>,
-    /// Part of the artist's name, or its id
-    #[arg(long, value_name = "TEXT")]
+    /// Only of artists with this in their name, or of the one with this id
+    #[arg(long, value_name = "TEXT", value_parser = said)]
     pub artist: Option<String>,
     /// Only those that this person asked for
-    #[arg(long, value_name = "EMAIL")]
+    #[arg(long, value_name = "EMAIL", value_parser = said)]
     pub by: Option<String>,
     #[command(flatten)]
     pub span: Span,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, ClapArgs)]
+pub struct JobsList {
+    #[command(flatten)]
+    pub filter: JobFilter,
     #[command(flatten)]
     pub extent: Extent,
 }
@@ -211,26 +234,8 @@ pub struct SomeJobs {
     #[arg(value_name = "JOB", conflicts_with_all =
         ["state", "kind", "server", "batch", "artist", "by", "since", "until", "all"])]
     pub job: Option<String>,
-    /// All that are queued, copying, failed …; several separated by commas
-    #[arg(long, value_name = "STATES", value_parser = said)]
-    pub state: Option<String>,
-    /// All of this kind: move, provision, lofi, verify …
-    #[arg(long, value_name = "KIND", value_parser = said)]
-    pub kind: Option<String>,
-    /// All from or to this server
-    #[arg(long, value_name = "SLUG")]
-    pub server: Option<String>,
-    /// All of this batch
-    #[arg(long, value_name = "BATCH")]
-    pub batch: Option<String>,
-    /// All of artists with this in their name, or of the one with this id
-    #[arg(long, value_name = "TEXT", value_parser = said)]
-    pub artist: Option<String>,
-    /// All that this person asked for
-    #[arg(long, value_name = "EMAIL", value_parser = said)]
-    pub by: Option<String>,
     #[command(flatten)]
-    pub span: Span,
+    pub filter: JobFilter,
     /// All there are
     #[arg(long)]
     pub all: bool,
@@ -247,10 +252,10 @@ pub struct Report {
     pub output: Option<PathBuf>,
 }
 
-/// What is empty would mean every job: a variable of a script that is not set must not.
+/// What is empty would mean everything: a variable of a script that is not set must not.
 fn said(text: &str) -> Result<String, String> {
     match text.trim() {
-        "" => Err("it is empty; --all means every job".to_owned()),
+        "" => Err("it is empty; leave it out to mean all".to_owned()),
         some => Ok(some.to_owned()),
     }
 }

@@ -1,9 +1,9 @@
 //! `tourbus batches`.
 
-use super::{failure, more};
+use super::{failure, many, more};
 use crate::{
     Ended,
-    args::{BatchesAction, BatchesList},
+    args::{BatchFilter, BatchesAction, BatchesList, RetryBatches, SomeBatches},
     client,
     error::CliError,
     names::{self, Servers},
@@ -25,15 +25,12 @@ pub async fn run(screen: &Screen, action: BatchesAction) -> Result<Ended, CliErr
     match action {
         BatchesAction::List(list) => self::list(screen, list).await?,
         BatchesAction::Show(one) => show(screen, &one.batch).await?,
-        BatchesAction::Pause(one) => steer(screen, &one.batch, "pause", "is paused").await?,
-        BatchesAction::Resume(one) => steer(screen, &one.batch, "resume", "goes on").await?,
-        BatchesAction::Cancel(asked) => {
-            let id = names::batch(&screen.api, &asked.batch.batch).await?;
-            cancel(screen, id, asked.sure.yes).await?;
-        }
+        BatchesAction::Pause(some) => return steer(screen, some, &PAUSE).await,
+        BatchesAction::Resume(some) => return steer(screen, some, &RESUME).await,
+        BatchesAction::Cancel(some) => return steer(screen, some, &CANCEL).await,
         BatchesAction::Retry(asked) => {
-            let id = names::batch(&screen.api, &asked.batch.batch).await?;
-            return retry(screen, id, asked.include_cancelled).await;
+            let RetryBatches { some, include_cancelled } = asked;
+            return steer(screen, some, &Deed { include_cancelled, ..RETRY }).await;
         }
     }
     Ok(Ended::Well)
@@ -41,15 +38,7 @@ pub async fn run(screen: &Screen, action: BatchesAction) -> Result<Ended, CliErr
 
 async fn list(screen: &Screen, list: BatchesList) -> Result<(), CliError> {
     let servers = Servers::read(&screen.api).await?;
-    let server = list.server.as_deref().map(|slug| servers.find(slug)).transpose()?;
-    let query = [
-        ("state", list.state),
-        ("kind", list.kind),
-        ("server_id", server.map(|s| s.id.to_string())),
-        ("requested_by", list.by),
-        ("since", list.span.since.map(when::Since::machine)),
-        ("until", list.span.until.map(when::Since::machine)),
-    ];
+    let query = query(list.filter, &servers)?;
     let value = screen.api.list("/batches", &query, list.extent).await?;
     more(screen, &value);
     screen.answer(value, |v| {
@@ -155,8 +144,69 @@ fn facts(batch: &Batch, servers: &Servers) -> Facts {
         )
 }
 
-async fn steer(screen: &Screen, text: &str, what: &str, done: &str) -> Result<(), CliError> {
-    let id = names::batch(&screen.api, text).await?;
+/// The filter as the API reads it.
+fn query(
+    filter: BatchFilter,
+    servers: &Servers,
+) -> Result<[(&'static str, Option<String>); 6], CliError> {
+    let server = filter.server.as_deref().map(|slug| servers.find(slug)).transpose()?;
+    Ok([
+        ("state", filter.state),
+        ("kind", filter.kind),
+        ("server_id", server.map(|s| s.id.to_string())),
+        ("requested_by", filter.by),
+        ("since", filter.span.since.map(when::Since::machine)),
+        ("until", filter.span.until.map(when::Since::machine)),
+    ])
+}
+
+/// What is done to batches, in words.
+struct Deed {
+    many: many::Deed,
+    include_cancelled: bool,
+}
+
+const fn deed(verb: &'static str, done: &'static str) -> Deed {
+    // Nobody is asked of what can be taken back.
+    let grave = matches!(verb.as_bytes(), b"cancel");
+    let many = many::Deed { one: "batch", many: "batches", verb, done, grave };
+    Deed { many, include_cancelled: false }
+}
+
+const PAUSE: Deed = deed("pause", "paused");
+const RESUME: Deed = deed("resume", "going on");
+const CANCEL: Deed = deed("cancel", "being undone or called off");
+const RETRY: Deed = deed("retry", "tried again");
+
+async fn steer(screen: &Screen, some: SomeBatches, deed: &Deed) -> Result<Ended, CliError> {
+    let SomeBatches { batches, filter, all: _, sure } = some;
+    let mut body = if batches.is_empty() {
+        let servers = Servers::read(&screen.api).await?;
+        json!({ "filter": many::filter(query(filter, &servers)?) })
+    } else {
+        json!({ "ids": names::batches(&screen.api, &batches).await? })
+    };
+    if let [id] = body["ids"].as_array().map_or(&[][..], Vec::as_slice) {
+        let id: Uuid = client::read(id.clone())?;
+        return one(screen, id, deed, sure.yes).await;
+    }
+    if deed.include_cancelled {
+        body["include_cancelled"] = json!(true);
+    }
+    many::ask(screen, &deed.many, body, sure.yes).await
+}
+
+async fn one(screen: &Screen, id: Uuid, deed: &Deed, yes: bool) -> Result<Ended, CliError> {
+    match deed.many.verb {
+        "retry" => return retry(screen, id, deed.include_cancelled).await,
+        "cancel" => cancel(screen, id, yes).await?,
+        "pause" => hold(screen, id, "pause", "is paused").await?,
+        _ => hold(screen, id, "resume", "goes on").await?,
+    }
+    Ok(Ended::Well)
+}
+
+async fn hold(screen: &Screen, id: Uuid, what: &str, done: &str) -> Result<(), CliError> {
     let value = screen.api.post(&format!("/batches/{id}/{what}"), &Value::Null).await?;
     screen.answer(value, |_| Ok(format!("Batch {} {done}.\n", names::short(id))))
 }

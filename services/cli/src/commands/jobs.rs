@@ -1,16 +1,16 @@
 //! `tourbus jobs`.
 
-use super::{failure, more};
+use super::{failure, many, more};
 use crate::{
     Ended,
-    args::{JobsAction, JobsList, OneJob, Report, SomeJobs},
+    args::{JobFilter, JobsAction, JobsList, OneJob, Report, SomeJobs},
     client,
     error::CliError,
     names::{self, Servers},
     numbers::{bytes, count, percent},
     screen::{self, Screen},
     table::{Cell, Column, Facts, Paint, Table, Tone},
-    view::{Job, JobDetail, Page, Steered, Step},
+    view::{Job, JobDetail, Page, Step},
     when,
 };
 use serde_json::{Value, json};
@@ -30,21 +30,7 @@ pub async fn run(screen: &Screen, action: JobsAction) -> Result<Ended, CliError>
 
 async fn list(screen: &Screen, list: JobsList) -> Result<(), CliError> {
     let servers = Servers::read(&screen.api).await?;
-    let server = list.server.as_deref().map(|slug| servers.find(slug)).transpose()?;
-    let batch = match &list.batch {
-        Some(text) => Some(names::batch(&screen.api, text).await?.to_string()),
-        None => None,
-    };
-    let query = [
-        ("batch_id", batch),
-        ("state", list.state),
-        ("kind", list.kind),
-        ("server_id", server.map(|s| s.id.to_string())),
-        ("artist", list.artist),
-        ("requested_by", list.by),
-        ("since", list.span.since.map(when::Since::machine)),
-        ("until", list.span.until.map(when::Since::machine)),
-    ];
+    let query = query(screen, list.filter, &servers).await?;
     let value = screen.api.list("/jobs", &query, list.extent).await?;
     more(screen, &value);
     screen.answer(value, |v| {
@@ -187,76 +173,58 @@ fn steps(open: &[&Step], servers: &Servers) -> Table {
 
 /// What is done to jobs, in words.
 struct Deed {
-    /// In the address.
-    verb: &'static str,
     /// To one job.
     one: &'static str,
     /// To several.
-    many: &'static str,
+    many: many::Deed,
 }
 
-const CANCEL: Deed =
-    Deed { verb: "cancel", one: "is being undone", many: "being undone or called off" };
-const RETRY: Deed = Deed { verb: "retry", one: "is tried again", many: "tried again" };
-const EXPRESS: Deed =
-    Deed { verb: "express", one: "overtakes what waits before it", many: "expedited" };
+const fn deed(verb: &'static str, one: &'static str, many: &'static str) -> Deed {
+    let many = many::Deed { one: "job", many: "jobs", verb, done: many, grave: false };
+    Deed { one, many }
+}
+
+const CANCEL: Deed = deed("cancel", "is being undone", "being undone or called off");
+const RETRY: Deed = deed("retry", "is tried again", "tried again");
+const EXPRESS: Deed = deed("express", "overtakes what waits before it", "expedited");
 
 async fn steer(screen: &Screen, some: SomeJobs, deed: &Deed) -> Result<Ended, CliError> {
-    if let Some(job) = &some.job {
-        let id = names::job(&screen.api, job).await?;
-        let path = format!("/jobs/{id}/{}", deed.verb);
-        let value = screen.api.post(&path, &Value::Null).await?;
-        screen.answer(value, |v| {
-            let job: Job = client::read(v)?;
-            Ok(format!("The job of {} {}.\n", crate::text::line(&job.subject()), deed.one))
-        })?;
-        return Ok(Ended::Well);
-    }
-    let yes = some.sure.yes;
-    let mut filter = filter(screen, some).await?;
-    let path = format!("/jobs/{}", deed.verb);
-    let dry = screen.api.post(&path, &json!({ "filter": filter, "dry_run": true })).await?;
-    let counted = client::read::<Steered>(dry.clone())?;
-    if counted.matched == 0 {
-        screen.answer(dry, |_| Ok("No job fits of which that can be asked.\n".to_owned()))?;
-        return Ok(Ended::Well);
-    }
-    let jobs = if counted.matched == 1 { "job is" } else { "jobs are" };
-    let matched = count(counted.matched);
-    screen::ask(&format!("{matched} {jobs} to be {}. Go on?", deed.many), yes)?;
-    // What is queued meanwhile was not meant; an earlier end stands.
-    if filter["until"].is_null() {
-        filter["until"] = json!(counted.as_of);
-    }
-    let value = screen.api.post(&path, &json!({ "filter": filter })).await?;
-    let told: Steered = client::read(value.clone())?;
-    screen.answer(value, |_| Ok(format!("Jobs {}: {}.\n", deed.many, count(told.done))))?;
-    for reason in &told.refused_reasons {
-        screen.beside(&format!("{} not: {} {}", count(reason.jobs), reason.detail, reason.remedy));
-    }
-    if told.more {
-        screen.beside("There are more than are taken at once: give the command again.");
-    }
-    Ok(Ended::well_if(told.refused == 0 && !told.more))
+    let Some(job) = &some.job else {
+        let servers = Servers::read(&screen.api).await?;
+        let query = query(screen, some.filter, &servers).await?;
+        let body = json!({ "filter": many::filter(query) });
+        return many::ask(screen, &deed.many, body, some.sure.yes).await;
+    };
+    let id = names::job(&screen.api, job).await?;
+    let value = screen.api.post(&format!("/jobs/{id}/{}", deed.many.verb), &Value::Null).await?;
+    screen.answer(value, |v| {
+        let job: Job = client::read(v)?;
+        Ok(format!("The job of {} {}.\n", crate::text::line(&job.subject()), deed.one))
+    })?;
+    Ok(Ended::Well)
 }
 
 /// The filter as the API reads it.
-async fn filter(screen: &Screen, some: SomeJobs) -> Result<Value, CliError> {
-    let server = names::server_id(&screen.api, some.server.as_ref()).await?;
-    let batch = match &some.batch {
-        Some(text) => Some(names::batch(&screen.api, text).await?),
+async fn query(
+    screen: &Screen,
+    filter: JobFilter,
+    servers: &Servers,
+) -> Result<[(&'static str, Option<String>); 8], CliError> {
+    let server = filter.server.as_deref().map(|slug| servers.find(slug)).transpose()?;
+    let batch = match &filter.batch {
+        Some(text) => Some(names::batch(&screen.api, text).await?.to_string()),
         None => None,
     };
-    Ok(json!({
-        "batch_id": batch,
-        "state": some.state,
-        "kind": some.kind,
-        "server_id": server,
-        "artist": some.artist,
-        "requested_by": some.by,
-        "since": some.span.since.map(when::Since::machine),
-        "until": some.span.until.map(when::Since::machine),
-    }))
+    Ok([
+        ("batch_id", batch),
+        ("state", filter.state),
+        ("kind", filter.kind),
+        ("server_id", server.map(|s| s.id.to_string())),
+        ("artist", filter.artist),
+        ("requested_by", filter.by),
+        ("since", filter.span.since.map(when::Since::machine)),
+        ("until", filter.span.until.map(when::Since::machine)),
+    ])
 }
 
 /// The report is signed: it is passed on as it is.

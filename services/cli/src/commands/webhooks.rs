@@ -13,19 +13,9 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::time::Duration;
+use tourbus_domain::WebhookEvent;
 use uuid::Uuid;
 
-/// Every event that there is to choose, so that `add` without a choice means all of them.
-const EVENTS: [&str; 8] = [
-    "batch.finished",
-    "batch.failed",
-    "server.offline",
-    "server.online",
-    "job.stuck",
-    "verify.finding",
-    "balance.out_of_balance",
-    "balance.watch_silent",
-];
 /// How often it is looked what came of a test, and how many times.
 const TEST_LOOK_EVERY: Duration = Duration::from_millis(500);
 const TEST_LOOKS_MAX: u32 = 60;
@@ -122,7 +112,7 @@ fn secret(screen: &Screen, value: Value) -> Result<(), CliError> {
 }
 
 async fn add(screen: &Screen, asked: AddWebhook) -> Result<(), CliError> {
-    let all = || EVENTS.map(str::to_owned).to_vec();
+    let all = || WebhookEvent::choices().map(|e| e.as_str().to_owned()).collect();
     let events = if asked.events.is_empty() { all() } else { asked.events };
     let body =
         json!({ "name": asked.name, "url": asked.to, "events": events, "active": !asked.off });

@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     cursor::{self, Page},
-    extract::Params,
+    extract::{self, Params},
     problem::Problem,
 };
 use axum::{Json, extract::State};
@@ -80,8 +80,10 @@ pub struct AuditParams {
     /// With this result: `done`, `refused` or `failed`.
     pub result: Option<String>,
     /// At this time (RFC 3339) or later.
+    #[serde(deserialize_with = "extract::moment")]
     pub since: Option<DateTime<Utc>>,
     /// Before this time (RFC 3339).
+    #[serde(deserialize_with = "extract::moment")]
     pub until: Option<DateTime<Utc>>,
     /// Items of a page, 1 to 1000; 100 without it.
     pub limit: Option<u32>,

@@ -5,7 +5,7 @@ use crate::{
     app::App,
     auth::{Actor, Right},
     cursor::{self, Page},
-    extract::{BodyOr, Id, Params},
+    extract::{self, BodyOr, Id, Params},
     problem::Problem,
 };
 use axum::{Json, extract::State};
@@ -30,8 +30,10 @@ pub struct BatchParams {
     /// Asked for by this person: an email address.
     pub requested_by: Option<String>,
     /// Asked for at this time (RFC 3339) or later.
+    #[serde(deserialize_with = "extract::moment")]
     pub since: Option<DateTime<Utc>>,
     /// Asked for before this time (RFC 3339).
+    #[serde(deserialize_with = "extract::moment")]
     pub until: Option<DateTime<Utc>>,
     /// Items of a page, 1 to 1000; 100 without it.
     pub limit: Option<u32>,
@@ -50,10 +52,9 @@ fn stage(text: Option<&str>) -> Result<Option<BatchStage>, Problem> {
     }
 }
 
-/// The batches that fit; the API's and the pages' way.
-pub async fn page(app: &App, params: &BatchParams) -> Result<Page<BatchView>, Problem> {
-    let limit = cursor::limit(params.limit)?;
-    let query = BatchQuery {
+/// Which batches these parameters mean, whatever the page.
+pub fn query(params: &BatchParams) -> Result<BatchQuery, Problem> {
+    Ok(BatchQuery {
         stage: stage(params.state.as_deref())?,
         kind: jobs::kind(params.kind.as_deref())?.map(|k| k.as_str().to_owned()),
         target_server_id: params.server_id.map(ServerId),
@@ -61,8 +62,18 @@ pub async fn page(app: &App, params: &BatchParams) -> Result<Page<BatchView>, Pr
             .map(|p| p.to_lowercase()),
         since: params.since,
         until: params.until,
+        after: None,
+        limit: 0,
+    })
+}
+
+/// The batches that fit; the API's and the pages' way.
+pub async fn page(app: &App, params: &BatchParams) -> Result<Page<BatchView>, Problem> {
+    let limit = cursor::limit(params.limit)?;
+    let query = BatchQuery {
         after: cursor::unpack_newest(params.cursor.as_deref())?,
         limit: limit + 1,
+        ..query(params)?
     };
     let rows = app.store.batches(&query).await?;
     let page =

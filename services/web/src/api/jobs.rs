@@ -8,7 +8,7 @@ use crate::{
     app::App,
     auth::{Actor, Right},
     cursor::{self, Page},
-    extract::{Id, Params},
+    extract::{self, Id, Params},
     problem::Problem,
 };
 use axum::{Json, extract::State};
@@ -37,8 +37,10 @@ pub struct ListParams {
     /// Of batches that this person asked for: an email address.
     pub requested_by: Option<String>,
     /// Queued at this time (RFC 3339) or later.
+    #[serde(deserialize_with = "extract::moment")]
     pub since: Option<DateTime<Utc>>,
     /// Queued before this time (RFC 3339).
+    #[serde(deserialize_with = "extract::moment")]
     pub until: Option<DateTime<Utc>>,
     /// Items of a page, 1 to 1000; 100 without it.
     pub limit: Option<u32>,
@@ -137,10 +139,13 @@ pub async fn report_of(app: &App, id: JobId) -> Result<serde_json::Value, Proble
     }
     let row = app.store.job(id).await?.ok_or_else(|| Problem::not_found("job", id))?;
     let (detail, remedy) = match (&*row.kind, &*row.state) {
-        ("move", "succeeded") => (
-            "The report of this move is not written: the coordinator does that within seconds, for \
-             moves of this version.",
+        ("move", "succeeded") if app.store.owes_report(id).await? => (
+            "The report of this move is not written yet: the coordinator does that within seconds.",
             "Try again in a few seconds; see that a coordinator runs.",
+        ),
+        ("move", "succeeded") => (
+            "This move is older than reports: none was written, and none will be.",
+            "See the job's timeline. To have its files read back, queue a verification.",
         ),
         ("move", _) => ("Only a move that succeeded has a report.", "Wait until it has."),
         _ => ("Only moves have reports.", "See the job's timeline."),

@@ -4,7 +4,7 @@ use super::jobs::{self, Ask, ListParams};
 use crate::{
     app::App,
     auth::{Actor, Right},
-    extract::Body,
+    extract::{self, Body},
     problem::Problem,
 };
 use axum::{Json, extract::State};
@@ -42,10 +42,10 @@ pub struct JobFilter {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
     /// Queued at this time (RFC 3339) or later.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "extract::moment")]
     pub since: Option<DateTime<Utc>>,
     /// Queued before this time (RFC 3339).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "extract::moment")]
     pub until: Option<DateTime<Utc>>,
 }
 

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod balance;
 pub mod balance_watch;
 pub mod batches;
+pub mod batches_many;
 pub mod dead;
 pub mod drain;
 mod events;

@@ -2,8 +2,8 @@
 
 use super::{
     accounts, adopt, artist_change, artist_new, artists, audit, balance, balance_watch, batches,
-    dead, drain, events, grants, jobs, jobs_many, joining, lanes, lofi, moves, own, profiles,
-    queues, servers, settings, tokens, verify, webhooks,
+    batches_many, dead, drain, events, grants, jobs, jobs_many, joining, lanes, lofi, moves, own,
+    profiles, queues, servers, settings, tokens, verify, webhooks,
 };
 use crate::{
     app::App,
@@ -78,6 +78,10 @@ pub fn table(described: OpenApi) -> (OpenApiRouter<App>, Vec<Rule>) {
         .change(May(Right::Steer), Action::BatchPause, routes!(batches::pause))
         .change(May(Right::Steer), Action::BatchResume, routes!(batches::resume))
         .change(May(Right::Steer), Action::BatchRetry, routes!(batches::retry))
+        .change(May(Right::Steer), Action::BatchCancel, routes!(batches_many::cancel))
+        .change(May(Right::Steer), Action::BatchPause, routes!(batches_many::pause))
+        .change(May(Right::Steer), Action::BatchResume, routes!(batches_many::resume))
+        .change(May(Right::Steer), Action::BatchRetry, routes!(batches_many::retry))
         .look(May(Right::Look), routes!(jobs::list))
         .look(May(Right::Look), routes!(jobs::one))
         .look(May(Right::Look), routes!(jobs::report))

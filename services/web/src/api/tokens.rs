@@ -5,7 +5,7 @@ use crate::{
     app::App,
     auth::{Actor, Right},
     cursor::Page,
-    extract::{Body, Id},
+    extract::{self, Body, Id},
     problem::Problem,
 };
 use axum::{Json, extract::State, http::StatusCode};
@@ -29,7 +29,7 @@ pub struct TokenBody {
     /// What it may do; no more than the account.
     pub scope: ScopeName,
     /// When it ends to be valid; never without it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "extract::moment")]
     pub expires_at: Option<DateTime<Utc>>,
 }
 

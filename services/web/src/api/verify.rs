@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tourbus_domain::{ArtistId, BatchId, ServerId};
 use tourbus_store::{
-    ARTISTS_PER_VERIFY_MAX, FindingQuery, Resolution, VerifyAnswer, VerifyOnce, VerifyRefusal,
-    VerifyRequest, VerifyWhich,
+    ARTISTS_PER_VERIFY_MAX, FindingQuery, Resolution, Resolved, VerifyAnswer, VerifyOnce,
+    VerifyRefusal, VerifyRequest, VerifyWhich,
 };
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -306,51 +306,67 @@ pub async fn page(app: &App, params: &FindingParams) -> Result<Page<FindingView>
 }
 
 /// What a person says of a finding.
-#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResolveBody {
     /// The file is right as it is, and the next reading takes it so. Without it: it was mended,
     /// and if it was not, the next reading finds it anew.
     pub accept: bool,
+    /// The finding's `state` as it was seen: 409 if a reading has found another since.
+    pub state: Option<String>,
 }
 
 impl ResolveBody {
-    const fn how(self) -> Resolution {
+    const fn how(&self) -> Resolution {
         if self.accept { Resolution::Accepted } else { Resolution::Mended }
     }
 }
 
 /// Resolves a finding; the API's and the pages' way.
-pub async fn settle(app: &App, actor: &Actor, id: Uuid, body: ResolveBody) -> Result<(), Problem> {
+pub async fn settle(app: &App, actor: &Actor, id: Uuid, body: &ResolveBody) -> Result<(), Problem> {
     actor.require(Right::Steer)?;
-    if app.store.resolve_finding(&actor.by(), id, body.how()).await? {
-        return Ok(());
+    let seen = body.state.as_deref();
+    match app.store.resolve_finding(&actor.by(), id, body.how(), seen).await? {
+        Resolved::These(_) => Ok(()),
+        Resolved::Changed => Err(changed()),
+        Resolved::None => Err(Problem::not_found("finding", id)
+            .remedy("It may be resolved already: list them again.")),
     }
-    Err(Problem::not_found("finding", id).remedy("It may be resolved already: list them again."))
 }
 
-/// Resolves all open findings of an artist. How many those were.
+fn changed() -> Problem {
+    let detail = "Another reading has found something else since this was shown.";
+    Problem::conflict("finding_changed", detail).remedy("Look at it again, and then decide.")
+}
+
+/// Resolves all open findings of an artist; `state` is the hash of all of them. How many those were.
 pub async fn settle_all(
     app: &App,
     actor: &Actor,
     artist: ArtistId,
-    body: ResolveBody,
+    body: &ResolveBody,
 ) -> Result<u64, Problem> {
     actor.require(Right::Steer)?;
-    Ok(app.store.resolve_findings_of(&actor.by(), artist, body.how()).await?)
+    let seen = body.state.as_deref();
+    match app.store.resolve_findings_of(&actor.by(), artist, body.how(), seen).await? {
+        Resolved::These(n) => Ok(n),
+        Resolved::None => Ok(0),
+        Resolved::Changed => Err(changed()),
+    }
 }
 
 /// Says what became of a finding.
 #[utoipa::path(post, path = "/verify/findings/{id}/resolve", tag = "verify",
     operation_id = "resolve_finding", params(("id" = Uuid, Path)), request_body = ResolveBody,
-    responses((status = 204), (status = 403, body = Problem), (status = 404, body = Problem)))]
+    responses((status = 204), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem)))]
 pub async fn resolve(
     State(app): State<App>,
     actor: Actor,
     Id(id): Id<Uuid>,
     Body(body): Body<ResolveBody>,
 ) -> Result<StatusCode, Problem> {
-    settle(&app, &actor, id, body).await?;
+    settle(&app, &actor, id, &body).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

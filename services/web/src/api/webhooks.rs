@@ -12,7 +12,8 @@ use axum::{Json, extract::State, http::StatusCode};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use tourbus_config::{Way, is_readable, webhook_url_fault};
-use tourbus_store::{DeliveryQuery, NewWebhook, WebhookChange, WebhookEvent};
+use tourbus_domain::WebhookEvent;
+use tourbus_store::{DeliveryQuery, NewWebhook, WebhookChange};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

@@ -14,12 +14,12 @@ use crate::{
     },
     app::App,
     auth::{Actor, Right},
-    extract::Params,
+    extract::{Params, YEARS},
     problem::Problem,
 };
 use askama::Template;
 use axum::{extract::State, response::Response};
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 use tourbus_store::{Action, DeedResult};
@@ -141,7 +141,8 @@ pub fn midnight(name: &str, text: &str, days: u64) -> Result<Option<DateTime<Utc
     if text.is_empty() {
         return Ok(None);
     }
-    let day = text.parse::<NaiveDate>().ok().and_then(|d| d.checked_add_days(Days::new(days)));
+    let day = text.parse::<NaiveDate>().ok().filter(|d| YEARS.contains(&d.year()));
+    let day = day.and_then(|d| d.checked_add_days(Days::new(days)));
     let day = day.ok_or_else(|| {
         Problem::bad_request("bad_day", format!("{name}: {text:?} is not a day."))
             .remedy("Write a day as year-month-day, such as 2026-11-23.")

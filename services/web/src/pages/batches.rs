@@ -6,12 +6,12 @@ use super::{
     batch_head::Head,
     chrome::{Chrome, html},
     filters::{self, Choice},
-    form::query,
+    form::{Fields, query},
 };
 use crate::{
     api::batches::{self, BatchParams},
     app::App,
-    auth::Actor,
+    auth::{Actor, Right},
     extract::Params,
     problem::Problem,
 };
@@ -39,6 +39,28 @@ pub struct Query {
     /// A day, the last.
     to: String,
     cursor: Option<String>,
+    /// `page`: all of this page are ticked.
+    pick: String,
+}
+
+/// The fields that say which batches, whatever the page.
+pub const FILTER: [&str; 6] = ["state", "kind", "server_id", "requested_by", "from", "to"];
+
+impl Query {
+    /// From the same fields, posted.
+    pub fn of(fields: &Fields) -> Self {
+        let text = |name: &str| fields.text(name).to_owned();
+        Self {
+            state: text("state"),
+            kind: text("kind"),
+            server_id: text("server_id"),
+            requested_by: text("requested_by"),
+            from: text("from"),
+            to: text("to"),
+            cursor: None,
+            pick: String::new(),
+        }
+    }
 }
 
 #[derive(Template)]
@@ -54,16 +76,17 @@ struct BatchesPage {
     first: String,
     next: String,
     later: bool,
+    /// Whether there are boxes to tick.
+    pick: bool,
+    picked: bool,
+    /// The query string by which all of this page are ticked.
+    pick_page: String,
 }
 
-/// Every batch that fits.
-pub async fn list(
-    State(app): State<App>,
-    actor: Actor,
-    Params(asked): Params<Query>,
-) -> Result<Response, Problem> {
+/// The same as the API asks.
+pub fn params(asked: &Query) -> Result<BatchParams, Problem> {
     let some = |text: &String| Some(text.clone()).filter(|t| !t.is_empty());
-    let params = BatchParams {
+    Ok(BatchParams {
         state: some(&asked.state),
         kind: some(&asked.kind),
         server_id: filters::server_id(&asked.server_id)?,
@@ -72,8 +95,16 @@ pub async fn list(
         until: midnight("To", &asked.to, 1)?,
         limit: Some(BATCHES),
         cursor: asked.cursor.clone(),
-    };
-    let page = batches::page(&app, &params).await?;
+    })
+}
+
+/// Every batch that fits.
+pub async fn list(
+    State(app): State<App>,
+    actor: Actor,
+    Params(asked): Params<Query>,
+) -> Result<Response, Problem> {
+    let page = batches::page(&app, &params(&asked)?).await?;
     let servers = servers(&app).await?;
     let base = [
         ("state", &*asked.state),
@@ -95,6 +126,13 @@ pub async fn list(
         homes: filters::servers(&servers, &asked.server_id),
         narrowed: base.iter().any(|(_, value)| !value.is_empty()),
         later: asked.cursor.is_some(),
+        pick: actor.may(Right::Steer),
+        picked: asked.pick == "page",
+        pick_page: {
+            let cursor = asked.cursor.as_deref().unwrap_or_default();
+            let all = base.iter().copied().chain([("cursor", cursor), ("pick", "page")]);
+            query(&all.collect::<Vec<_>>())
+        },
         first: query(&base),
         next: next.unwrap_or_default(),
         asked,

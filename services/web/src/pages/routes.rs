@@ -2,8 +2,8 @@
 //! from it, so no page can be forgotten.
 
 use super::{
-    accounts, artist, artist_new, audit, balance, balance_watch, batch, batches, dead, home, job,
-    jobs, jobs_many, joining, lane, lofi, move_artists, move_check, move_news,
+    accounts, artist, artist_new, audit, balance, balance_watch, batch, batches, batches_many,
+    dead, home, job, jobs, jobs_many, joining, lane, lofi, move_artists, move_check, move_news,
     overview as overview_page, own, queues,
     servers::{delete, drain, form, overview},
     settings, sign_in, sign_up, verify, webhooks, workshop,
@@ -106,6 +106,10 @@ fn of_the_cluster() -> Vec<Route> {
         change("/balance/watch", May(Right::Servers), Action::SettingsModify, balance_watch::set),
         change("/balance/look", May(Right::Steer), Action::BalanceLook, balance_watch::look),
         look("/batches", May(Right::Look), batches::list),
+        change("/batches/pause", May(Right::Steer), Action::BatchPause, batches_many::pause),
+        change("/batches/resume", May(Right::Steer), Action::BatchResume, batches_many::resume),
+        change("/batches/cancel", May(Right::Steer), Action::BatchCancel, batches_many::cancel),
+        change("/batches/retry", May(Right::Steer), Action::BatchRetry, batches_many::retry),
         look("/batches/{id}", May(Right::Look), batch::page),
         look("/batches/{id}/cancel", May(Right::Steer), batch::confirm_cancel),
         change("/batches/{id}/cancel", May(Right::Steer), Action::BatchCancel, batch::cancel),

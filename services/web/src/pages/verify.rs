@@ -66,6 +66,8 @@ pub struct FindingLine {
     pub remedy: &'static str,
     pub sizes: String,
     pub hashes: String,
+    /// What is accepted, if it is.
+    pub state: String,
     pub detail: String,
 }
 
@@ -200,6 +202,7 @@ fn finding_line(of: FindingView, servers: &[ServerView]) -> FindingLine {
         remedy: of.remedy,
         sizes,
         hashes,
+        state: of.state,
         detail: of.detail.map(|d| show::message(&d)).unwrap_or_default(),
     }
 }
@@ -333,8 +336,11 @@ pub async fn submit(
     answer(&app, &actor, asked, Shown::default()).await
 }
 
+/// What is mended is read again in any case; what is accepted must be what was shown.
 fn body(fields: &Fields) -> ResolveBody {
-    ResolveBody { accept: fields.text("as") == "accepted" }
+    let accept = fields.text("as") == "accepted";
+    let state = Some(fields.text("state")).filter(|s| accept && !s.is_empty());
+    ResolveBody { accept, state: state.map(str::to_owned) }
 }
 
 /// The part of an artist's page that tells of readings.
@@ -342,7 +348,7 @@ fn artist_part(id: ArtistId) -> String {
     format!("/artists/{id}#verify")
 }
 
-fn back(how: ResolveBody) -> Response {
+fn back(how: &ResolveBody) -> Response {
     let done = if how.accept { "accepted" } else { "mended" };
     Redirect::to(&format!("{HERE}?{}", query(&[("done", done)]))).into_response()
 }
@@ -355,10 +361,10 @@ pub async fn resolve(
     fields: Fields,
 ) -> Result<Response, Problem> {
     let how = body(&fields);
-    verify::settle(&app, &actor, id, how).await?;
+    verify::settle(&app, &actor, id, &how).await?;
     Ok(match fields.back() {
         Some(to) => Redirect::to(to).into_response(),
-        None => back(how),
+        None => back(&how),
     })
 }
 
@@ -369,7 +375,7 @@ pub async fn resolve_all(
     Id(id): Id<ArtistId>,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    verify::settle_all(&app, &actor, id, body(&fields)).await?;
+    verify::settle_all(&app, &actor, id, &body(&fields)).await?;
     Ok(Redirect::to(&artist_part(id)).into_response())
 }
 
@@ -393,6 +399,8 @@ pub struct OfArtist {
     pub open: Option<Uuid>,
     pub findings: Vec<FindingLine>,
     pub more: bool,
+    /// All open ones as they are now, those that are not shown among them.
+    pub seen: String,
     pub may: bool,
     /// Where its forms lead back to.
     pub back: String,
@@ -418,6 +426,8 @@ pub async fn part(
         limit: Some(FINDINGS_OF_ARTIST),
         ..FindingParams::default()
     };
+    // Before they are read: what a reading finds meanwhile was not seen.
+    let seen = app.store.findings_seen(id).await?;
     let findings = verify::page(app, &params).await?;
     let said = last.as_ref().map(|l| {
         let what = outcome(l.first_reading, l.files, l.bytes, l.found);
@@ -429,6 +439,7 @@ pub async fn part(
         job: last.map(|l| l.job_id),
         open: app.store.open_verify(id).await?.map(|j| j.0),
         more: findings.next_cursor.is_some(),
+        seen,
         findings: findings.items.into_iter().map(|f| finding_line(f, servers)).collect(),
         may: actor.may(Right::Steer),
         back: artist_part(id),

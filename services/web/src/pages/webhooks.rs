@@ -22,7 +22,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use serde::Deserialize;
-use tourbus_store::WebhookEvent;
+use tourbus_domain::WebhookEvent;
 use uuid::Uuid;
 
 /// Deliveries on a page.

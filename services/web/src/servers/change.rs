@@ -106,14 +106,14 @@ fn first(problems: Vec<Problem>) -> Problem {
     problems.into_iter().next().unwrap_or_else(none)
 }
 
-/// Changes a server, or says everything that is wrong. What is as it was is not looked at again:
-/// a URL from before a rule stays.
-pub async fn modify_or_all(
+/// The change that is asked for, or everything that is wrong with it. What is as it was is not
+/// looked at again: a URL from before a rule stays.
+pub async fn looked_at(
     app: &App,
     actor: &Actor,
     id: ServerId,
     patch: &ServerPatch,
-) -> Result<(), Vec<Problem>> {
+) -> Result<ServerChange, Vec<Problem>> {
     let one = |problem: Problem| vec![problem];
     actor.require(Right::Servers).map_err(one)?;
     let row = app.store.server(id).await.map_err(|e| one(e.into()))?;
@@ -127,16 +127,27 @@ pub async fn modify_or_all(
     let url = new(&patch.url, &row.url).map(|t| server_url(&t, &site, row.is_master)).transpose();
     let limits = patch.limits.as_ref().map(LimitsBody::checked).transpose();
     let (active, is_default) = (patch.active, patch.is_default);
-    let change = match (name, ip, url, limits) {
+    match (name, ip, url, limits) {
         (Ok(name), Ok(ip), Ok(url), Ok(limits)) => {
-            ServerChange { name, ip, url, active, is_default, limits }
+            Ok(ServerChange { name, ip, url, active, is_default, limits })
         }
         (name, ip, url, limits) => {
             let faults = [name.err(), ip.err(), url.err()];
             let faults = faults.iter().flatten().map(|f| problem(f, &site));
-            return Err(faults.chain(limits.err()).collect());
+            Err(faults.chain(limits.err().into_iter().flatten()).collect())
         }
-    };
+    }
+}
+
+/// Changes a server, or says everything that is wrong.
+pub async fn modify_or_all(
+    app: &App,
+    actor: &Actor,
+    id: ServerId,
+    patch: &ServerPatch,
+) -> Result<(), Vec<Problem>> {
+    let one = |problem: Problem| vec![problem];
+    let change = looked_at(app, actor, id, patch).await?;
     let changed = app.store.modify_server(&actor.by(), id, &change).await;
     changed.map_err(|e| one(e.into()))?.map_err(|e| one(refused(e, Some(id))))
 }

@@ -2,7 +2,7 @@
 
 use crate::problem::Problem;
 use serde::{Deserialize, Serialize};
-use tourbus_domain::{Bandwidth, Day, LimitFault, RateWindow, ServerLimits};
+use tourbus_domain::{Bandwidth, Clock, Day, LimitFault, RateWindow, ServerLimits};
 use utoipa::ToSchema;
 
 /// What a server's moves may take of it. What is left out or null is not limited. It counts within
@@ -70,29 +70,32 @@ impl From<&ServerLimits> for LimitsBody {
 }
 
 impl LimitsBody {
-    /// As they are kept, or what is wrong with them.
-    pub fn checked(&self) -> Result<ServerLimits, Problem> {
-        self.limits().and_then(ServerLimits::checked).map_err(|fault| problem(&fault))
-    }
-
-    fn limits(&self) -> Result<ServerLimits, LimitFault> {
-        let window = |w: &RateWindowBody| {
-            Ok(RateWindow {
-                days: w.days.iter().map(|d| d.parse()).collect::<Result<Vec<Day>, _>>()?,
-                from: w.from.parse()?,
-                to: w.to.parse()?,
-                bytes_s: w.bytes_s,
-            })
-        };
-        Ok(ServerLimits {
+    /// As they are kept, or everything that is wrong with them.
+    pub fn checked(&self) -> Result<ServerLimits, Vec<Problem>> {
+        let mut faults = Vec::new();
+        // Those that can be read are looked at all the same.
+        let windows = self.bandwidth.windows.iter().filter_map(|w| w.window(&mut faults)).collect();
+        let limits = ServerLimits {
             moves_out_max: self.moves_out_max,
             moves_in_max: self.moves_in_max,
-            bandwidth: Bandwidth {
-                default_bytes_s: self.bandwidth.default_bytes_s,
-                windows: self.bandwidth.windows.iter().map(window).collect::<Result<_, _>>()?,
-            },
+            bandwidth: Bandwidth { default_bytes_s: self.bandwidth.default_bytes_s, windows },
             disk_reserve_bytes: self.disk_reserve_bytes,
-        })
+        };
+        match limits.checked() {
+            Ok(limits) if faults.is_empty() => Ok(limits),
+            Ok(_) => Err(faults.iter().map(problem).collect()),
+            Err(more) => Err(faults.iter().chain(&more).map(problem).collect()),
+        }
+    }
+}
+
+impl RateWindowBody {
+    fn window(&self, faults: &mut Vec<LimitFault>) -> Option<RateWindow> {
+        let mut read = |text: &str| text.parse::<Clock>().map_err(|f| faults.push(f)).ok();
+        let (from, to) = (read(&self.from), read(&self.to));
+        let days = self.days.iter().map(|d| d.parse::<Day>().map_err(|f| faults.push(f)).ok());
+        let days: Option<Vec<Day>> = days.collect();
+        Some(RateWindow { days: days?, from: from?, to: to?, bytes_s: self.bytes_s })
     }
 }
 

@@ -53,6 +53,8 @@ pub struct FindingRow {
     pub blake3_expected: Option<String>,
     /// BLAKE3 that it has, hex.
     pub blake3_actual: Option<String>,
+    /// All that the file is now, in one hash.
+    pub state: String,
     /// Why it cannot be read.
     pub detail: Option<String>,
     /// When it was first found.
@@ -85,13 +87,36 @@ impl Resolution {
     }
 }
 
+/// What came of saying so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolved {
+    /// So many findings are resolved.
+    These(u64),
+    /// There is no such finding that is open; or it is to be accepted, and is of a file that cannot be
+    /// read.
+    None,
+    /// It is not what was seen: another reading found something else. Nothing was done.
+    Changed,
+}
+
+/// Which findings are resolved.
+struct Which {
+    column: &'static str,
+    id: Uuid,
+    /// For the audit log.
+    target: String,
+}
+
+/// Several findings in one hash.
+const ALL_SEEN: &str = "md5(string_agg(id::text || state, ',' ORDER BY id))";
+
 impl Store {
     /// Findings, the newest first.
     pub async fn findings(&self, query: &FindingQuery) -> Result<Vec<FindingRow>, StoreError> {
         let mut sql: QueryBuilder<Postgres> = QueryBuilder::new(
             "SELECT f.id, f.artist_id, a.name AS artist_name, f.server_id, a.server_id AS home_id,
                  f.job_id, f.path, f.kind, f.bytes_expected, f.bytes_actual, f.piece_offset,
-                 f.blake3_expected, f.blake3_actual, f.detail, f.found_at, f.seen_at, f.resolved_at,
+                 f.blake3_expected, f.blake3_actual, f.state, f.detail, f.found_at, f.seen_at, f.resolved_at,
                  f.resolved_by, f.resolution
              FROM verify_findings f JOIN artists a ON a.id = f.artist_id WHERE true",
         );
@@ -116,58 +141,81 @@ impl Store {
         Ok(sql.build_query_as().persistent(false).fetch_all(self.pool()).await?)
     }
 
-    /// Says what became of a finding. `false` when there is no open one of this id, or when it is to
-    /// be accepted and is of a file that cannot be read.
+    /// Says what became of a finding, if it is still as it was seen.
     pub async fn resolve_finding(
         &self,
         by: &By,
         id: Uuid,
         how: Resolution,
-    ) -> Result<bool, StoreError> {
-        let target = format!("finding:{id}");
-        Ok(self.resolve(by, "id = $1", id, how, target).await? == 1)
+        seen: Option<&str>,
+    ) -> Result<Resolved, StoreError> {
+        let which = Which { column: "id", id, target: format!("finding:{id}") };
+        self.resolve(by, &which, "max(state)", how, seen).await
     }
 
-    /// The same of all open findings of an artist. How many those were.
+    /// The same of all open findings of an artist, if they are still as they were seen.
     pub async fn resolve_findings_of(
         &self,
         by: &By,
         artist: ArtistId,
         how: Resolution,
-    ) -> Result<u64, StoreError> {
-        let target = format!("artist:{artist}");
-        self.resolve(by, "artist_id = $1", artist.0, how, target).await
+        seen: Option<&str>,
+    ) -> Result<Resolved, StoreError> {
+        let which = Which { column: "artist_id", id: artist.0, target: format!("artist:{artist}") };
+        self.resolve(by, &which, ALL_SEEN, how, seen).await
+    }
+
+    /// All open findings of an artist in one hash, for [`Store::resolve_findings_of`].
+    pub async fn findings_seen(&self, artist: ArtistId) -> Result<String, StoreError> {
+        let mut sql: QueryBuilder<Postgres> = QueryBuilder::new("SELECT coalesce(");
+        sql.push(ALL_SEEN).push(", '') FROM verify_findings WHERE resolved_at IS NULL");
+        sql.push(" AND artist_id = ").push_bind(artist.0);
+        Ok(sql.build_query_scalar().persistent(false).fetch_one(self.pool()).await?)
     }
 
     async fn resolve(
         &self,
         by: &By,
-        which: &'static str,
-        id: Uuid,
+        which: &Which,
+        seen_as: &'static str,
         how: Resolution,
-        target: String,
-    ) -> Result<u64, StoreError> {
+        seen: Option<&str>,
+    ) -> Result<Resolved, StoreError> {
         let mut tx = self.pool().begin().await?;
-        let mut sql: QueryBuilder<Postgres> = QueryBuilder::new(
+        let mut sql: QueryBuilder<Postgres> =
+            QueryBuilder::new("SELECT id FROM verify_findings WHERE resolved_at IS NULL AND ");
+        sql.push(which.column).push(" = ").push_bind(which.id).push(" ORDER BY id FOR UPDATE");
+        let ids: Vec<Uuid> = sql.build_query_scalar().persistent(false).fetch_all(&mut *tx).await?;
+        if let Some(seen) = seen
+            && !ids.is_empty()
+        {
+            let mut sql: QueryBuilder<Postgres> = QueryBuilder::new("SELECT ");
+            sql.push(seen_as).push(" FROM verify_findings WHERE id = ANY(");
+            sql.push_bind(ids.clone()).push(")");
+            let now: String =
+                sql.build_query_scalar().persistent(false).fetch_one(&mut *tx).await?;
+            if now != seen {
+                return Ok(Resolved::Changed);
+            }
+        }
+        let paths: Vec<String> = sqlx::query_scalar(
             "UPDATE verify_findings SET resolved_at = now(), resolved_by = $2, \
-                 resolution = $3, to_be_told = $3 = 'accepted' WHERE resolved_at IS NULL \
-                 AND ($3 <> 'accepted' OR kind <> 'unreadable') AND ",
-        );
-        sql.push(which).push(" RETURNING path");
-        let paths: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql.into_string()))
-            .bind(id)
-            .bind(&by.actor)
-            .bind(how.as_str())
-            .fetch_all(&mut *tx)
-            .await?;
+                 resolution = $3, to_be_told = $3 = 'accepted' \
+             WHERE id = ANY($1) AND ($3 <> 'accepted' OR kind <> 'unreadable') RETURNING path",
+        )
+        .bind(&ids)
+        .bind(&by.actor)
+        .bind(how.as_str())
+        .fetch_all(&mut *tx)
+        .await?;
         if paths.is_empty() {
-            return Ok(0);
+            return Ok(Resolved::None);
         }
         let some: Vec<&String> = paths.iter().take(20).collect();
         let detail = json!({ "as": how.as_str(), "findings": paths.len(), "paths": some });
-        let deed = Deed::done(by, Action::FindingResolve, target).detail(detail);
+        let deed = Deed::done(by, Action::FindingResolve, &which.target).detail(detail);
         audit::record(&mut tx, &[deed]).await?;
         tx.commit().await?;
-        Ok(paths.len() as u64)
+        Ok(Resolved::These(paths.len() as u64))
     }
 }

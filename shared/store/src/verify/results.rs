@@ -1,13 +1,13 @@
 //! What a reading came to, in the transaction that ends its job.
 
 use crate::{
-    StoreError, WebhookEvent,
+    StoreError,
     jobs_core::{Held, column},
     webhooks::tell::{self, News},
 };
 use serde_json::json;
 use sqlx::PgConnection;
-use tourbus_domain::{Finding, VerifyReport};
+use tourbus_domain::{Finding, VerifyReport, WebhookEvent};
 use uuid::Uuid;
 
 /// Findings of one reading that are kept at most.

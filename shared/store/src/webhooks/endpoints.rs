@@ -1,10 +1,10 @@
 //! Who is told: made, changed, rotated, removed by an admin.
 
-use super::WebhookEvent;
 use crate::{Action, By, Deed, Store, StoreError, audit};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::FromRow;
+use tourbus_domain::WebhookEvent;
 use uuid::Uuid;
 
 /// How long the secret before the last rotation still signs, in seconds (a day).

@@ -1,10 +1,11 @@
 //! What became of what was sent, and sending it again.
 
-use super::{WebhookEvent, tell};
+use super::tell;
 use crate::{Action, By, Deed, Listener, NewestCursor, Store, StoreError, audit};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::{FromRow, Postgres, QueryBuilder};
+use tourbus_domain::WebhookEvent;
 use uuid::Uuid;
 
 /// How long the log is kept.

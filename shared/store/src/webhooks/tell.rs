@@ -1,10 +1,9 @@
 //! Writing events, in the transaction of what causes them: one row for each webhook that is told.
 
-use super::WebhookEvent;
 use crate::{StoreError, jobs_core::Held};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
-use tourbus_domain::JobState;
+use tourbus_domain::{JobState, WebhookEvent};
 use uuid::Uuid;
 
 /// The channel on which a coordinator is told that something is to be sent.

@@ -5,7 +5,10 @@ use serde_json::json;
 use std::time::Duration;
 use tourbus_domain::{JobState, Lane, LanePauses};
 use tourbus_protocol::{Heartbeat, Order};
-use tourbus_store::{By, HeartbeatFrom, JobAsk, JobQuery, JobsWhich, LaneChanged};
+use tourbus_store::{
+    BatchAsk, BatchOutcome, BatchQuery, BatchRefused, BatchesWhich, By, HeartbeatFrom, JobAsk,
+    JobQuery, JobsWhich, LaneChanged,
+};
 
 fn operator() -> By {
     By::named("operator@test")
@@ -42,6 +45,57 @@ async fn what_fits_is_cancelled_and_retried_whatever_the_page_and_once_more_chan
     assert!(ask(JobAsk::Retry, &fitting(&of_first)).await.is_empty());
     let cancelled = JobQuery { states: vec![JobState::Cancelled], ..of_first };
     assert_eq!(ask(JobAsk::Retry, &fitting(&cancelled)).await.len(), 7);
+    db.work_off().await;
+    assert!(db.jobs().await.iter().all(|j| j.state == "succeeded"));
+    db.finish().await;
+}
+
+#[tokio::test]
+async fn batches_are_retried_on_request_and_what_has_ended_says_so() {
+    let db = Db::start("many_batches").await;
+    let artists = db.artists(0, 3, MIB).await;
+    let mut ids = Vec::new();
+    for some in [&artists[..2], &artists[2..]] {
+        let answer = db.store.enqueue_moves(&db.request(some, 1)).await.unwrap();
+        ids.push(answer.batch_id.unwrap());
+    }
+    let all = BatchesWhich::Fitting(Box::new(BatchQuery::default()));
+    let named = BatchesWhich::Ids(ids.clone());
+    let count = async |what| {
+        let counted = db.store.count_batches_for(what, &all).await.unwrap();
+        (counted.batches, counted.jobs)
+    };
+    let ask = async |what, which| {
+        let asked = db.store.ask_batches(what, which, &operator(), json!({})).await;
+        assert!(asked.broke_off.is_none() && !asked.more);
+        asked.batches.into_iter().map(|b| (b.outcome, b.jobs)).collect::<Vec<_>>()
+    };
+    let both = |outcome: BatchOutcome| vec![(outcome.clone(), 0), (outcome, 0)];
+    assert_eq!(count(BatchAsk::Cancel).await, (2, 3));
+    let done = ask(BatchAsk::Cancel, &named).await;
+    assert_eq!(done, [(BatchOutcome::Done, 2), (BatchOutcome::Done, 1)]);
+    assert_eq!(count(BatchAsk::Cancel).await, (0, 0), "they are being undone");
+    let (retry, with) =
+        (BatchAsk::Retry { include_cancelled: false }, BatchAsk::Retry { include_cancelled: true });
+    let refused = |why| both(BatchOutcome::Refused(why));
+    assert_eq!(ask(with, &named).await, refused(BatchRefused::Undoing));
+    db.work_off().await;
+    for what in [BatchAsk::Pause, BatchAsk::Resume, BatchAsk::Cancel] {
+        assert_eq!(ask(what, &named).await, refused(BatchRefused::Ended));
+        assert_eq!(ask(what, &all).await, []);
+    }
+    // What somebody has cancelled comes back only when that is said.
+    assert_eq!(ask(retry, &named).await, refused(BatchRefused::NothingFailed));
+    assert_eq!((ask(retry, &all).await, count(with).await), (Vec::new(), (2, 3)));
+    assert_eq!(ask(with, &all).await, [(BatchOutcome::Done, 1), (BatchOutcome::Done, 2)]);
+    // A pause that broke off before it told the jobs is made whole by asking again.
+    db.sql("UPDATE batches SET paused_at = now(), paused_by = 'x'").await.unwrap();
+    assert_eq!(count(BatchAsk::Pause).await, (2, 3));
+    let done = ask(BatchAsk::Pause, &all).await;
+    assert_eq!(done, [(BatchOutcome::Done, 1), (BatchOutcome::Done, 2)]);
+    assert_eq!(count(BatchAsk::Pause).await, (0, 0));
+    assert_eq!(ask(BatchAsk::Pause, &named).await, both(BatchOutcome::Unchanged));
+    assert_eq!(ask(BatchAsk::Resume, &all).await, done);
     db.work_off().await;
     assert!(db.jobs().await.iter().all(|j| j.state == "succeeded"));
     db.finish().await;

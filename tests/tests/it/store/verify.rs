@@ -6,8 +6,8 @@ use tourbus_domain::{
 };
 use tourbus_protocol::Order;
 use tourbus_store::{
-    By, FindingQuery, FindingRow, InputError, Resolution, Teller, Told, VerifyAnswer, VerifyOnce,
-    VerifyRefusal, VerifyRequest, VerifyWhich,
+    By, FindingQuery, FindingRow, InputError, Resolution, Resolved, Teller, Told, VerifyAnswer,
+    VerifyOnce, VerifyRefusal, VerifyRequest, VerifyWhich,
 };
 use uuid::Uuid;
 
@@ -126,9 +126,14 @@ async fn findings_are_open_until_a_reading_or_a_person_says_otherwise() {
 
     // The disk has its file back; one is accepted; one was not mended.
     let by = By::named("op@test");
-    assert!(db.store.resolve_finding(&by, found[1].id, Resolution::Accepted).await.unwrap());
-    assert!(!db.store.resolve_finding(&by, found[1].id, Resolution::Mended).await.unwrap());
-    assert!(db.store.resolve_finding(&by, found[2].id, Resolution::Mended).await.unwrap());
+    let resolve = async |n: usize, how, seen| {
+        db.store.resolve_finding(&by, found[n].id, how, seen).await.unwrap()
+    };
+    assert_eq!(resolve(1, Resolution::Accepted, Some("other")).await, Resolved::Changed);
+    let seen = found[1].state.clone();
+    assert_eq!(resolve(1, Resolution::Accepted, Some(&seen)).await, Resolved::These(1));
+    assert_eq!(resolve(1, Resolution::Mended, None).await, Resolved::None);
+    assert_eq!(resolve(2, Resolution::Mended, None).await, Resolved::These(1));
     let (_, accepted) = read(&db, artist, vec![c()]).await;
     assert_eq!(accepted, [Accepted { path: "songs/b.mp3".to_owned(), state: "2".to_owned() }]);
     let left = open(&db, artist).await;

@@ -2,10 +2,10 @@
 
 use super::fixture::{Db, MIB, play, step_of, told};
 use chrono::{TimeDelta, Utc};
-use tourbus_domain::Input;
+use tourbus_domain::{Input, WebhookEvent};
 use tourbus_store::{
     BalanceLook, By, DeliveryQuery, DeliveryRow, DueDelivery, NewWebhook, Tried, TriedBody,
-    WatchEvery, WebhookChange, WebhookEvent,
+    WatchEvery, WebhookChange,
 };
 use uuid::Uuid;
 

@@ -12,6 +12,7 @@ mod live;
 mod lofi;
 mod malformed;
 mod many;
+mod many_batches;
 mod messages;
 mod people;
 mod servers;

@@ -169,18 +169,33 @@ async fn findings_are_shown_with_how_to_mend_them_and_resolved() {
         found["id"].as_str().unwrap().to_owned()
     };
     let at = format!("/verify/findings/{}/resolve", one("untracked"));
-    assert_eq!(web.ask("POST", &at, &json!({ "accept": true })).await.0, 204);
+    // What was seen is not what was found last.
+    let (status, problem) = web.ask("POST", &at, &json!({ "accept": true, "state": "old" })).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("finding_changed")), "{problem}");
+    let (status, _, text) = web.form(&at, "as=accepted&state=old").await;
+    assert!(status == 409 && text.contains("Another reading has found something else"), "{text}");
+    let all_at = format!("/artists/{artist}/findings");
+    assert_eq!(web.form(&all_at, "as=accepted&state=old").await.0, 409);
+    assert_eq!(web.api("/verify").await.1["open_findings"], 4, "nothing was accepted");
+    let page = web.page("/verify", "operator").await;
+    assert!(page.contains("name=\"state\" value=\"s\""), "{page}");
+    assert_eq!(web.ask("POST", &at, &json!({ "accept": true, "state": "s" })).await.0, 204);
     let (status, location, _) =
         web.form(&format!("/verify/findings/{}/resolve", one("missing")), "as=mended").await;
     assert_eq!((status, location.as_str()), (303, "/verify?done=mended"));
     assert!(web.page(&location, "operator").await.contains("The next reading looks"));
-    let (status, ..) = web.form(&format!("/artists/{artist}/findings"), "as=mended").await;
-    assert_eq!(status, 303);
+    let page = web.page(&format!("/artists/{artist}"), "operator").await;
+    let form = &page[page.find(&format!("action=\"{all_at}\"")).unwrap()..];
+    let seen = form.split("value=\"").nth(1).unwrap().split('"').next().unwrap();
+    // One of the two that are left cannot be read: that is not accepted.
+    assert_eq!(web.form(&all_at, &format!("as=accepted&state={seen}")).await.0, 303);
+    assert_eq!(web.api("/verify").await.1["open_findings"], 1);
+    assert_eq!(web.form(&all_at, "as=mended").await.0, 303);
     assert_eq!(web.api("/verify/findings").await.1["items"], json!([]));
     let resolved = web.api("/verify/findings?resolved=true").await.1;
     let how: Vec<_> = resolved["items"].as_array().unwrap().iter().collect();
     assert!(how.iter().all(|f| f["resolved_by"] != json!(null)), "{how:#?}");
-    assert_eq!(how.iter().filter(|f| f["resolution"] == "accepted").count(), 1);
+    assert_eq!(how.iter().filter(|f| f["resolution"] == "accepted").count(), 2);
     let log = web.page("/audit", "admin").await;
     assert!(log.contains("resolved findings") && log.contains("to be verified"), "{log}");
     web.finish().await;

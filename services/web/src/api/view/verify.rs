@@ -83,6 +83,9 @@ pub struct FindingView {
     pub blake3_expected: Option<String>,
     /// BLAKE3 that it has, hex.
     pub blake3_actual: Option<String>,
+    /// All that the file is now, as this reading found it, in one text: who resolves the finding
+    /// passes it on, so that nothing else is accepted.
+    pub state: String,
     /// Why it cannot be read.
     pub detail: Option<String>,
     /// When it was first found.
@@ -148,6 +151,7 @@ impl From<FindingRow> for FindingView {
             offset: row.piece_offset,
             blake3_expected: row.blake3_expected,
             blake3_actual: row.blake3_actual,
+            state: row.state,
             detail: row.detail,
             found_at: row.found_at,
             seen_at: row.seen_at,

@@ -51,16 +51,22 @@ impl Typed {
         ServerBody { name, ip, url, active, is_default }
     }
 
-    fn patch(self) -> Result<ServerPatch, Problem> {
+    /// The change; and what of its limits cannot be read, which are left out then.
+    fn patch(self) -> (ServerPatch, Vec<Problem>) {
         let Self { name, ip, url, active, is_default, limits } = self;
-        Ok(ServerPatch {
+        let (limits, faults) = match limits.map(|l| l.body()).transpose() {
+            Ok(limits) => (limits, Vec::new()),
+            Err(faults) => (None, faults),
+        };
+        let patch = ServerPatch {
             name: Some(name),
             ip: Some(ip),
             url: Some(url),
             active: Some(active),
             is_default: Some(is_default),
-            limits: limits.map(|l| l.body()).transpose()?,
-        })
+            limits,
+        };
+        (patch, faults)
     }
 }
 
@@ -216,9 +222,12 @@ pub async fn modify(
     fields: Fields,
 ) -> Result<Response, Problem> {
     let typed = Typed::of(&fields);
-    let changed = match typed.clone().patch() {
-        Ok(patch) => change::modify_or_all(&app, &actor, id, &patch).await,
-        Err(problem) => Err(vec![problem]),
+    let (patch, faults) = typed.clone().patch();
+    let changed = if faults.is_empty() {
+        change::modify_or_all(&app, &actor, id, &patch).await
+    } else {
+        let others = change::looked_at(&app, &actor, id, &patch).await.err();
+        Err(others.into_iter().flatten().chain(faults).collect())
     };
     let problems = match changed {
         Ok(()) => Vec::new(),

@@ -62,26 +62,34 @@ impl TypedLimits {
             .collect()
     }
 
-    /// As a script would send it, or what is no number.
-    pub fn body(&self) -> Result<LimitsBody, Problem> {
+    /// As a script would send it, or everything that is wrong with it.
+    pub fn body(&self) -> Result<LimitsBody, Vec<Problem>> {
+        let mut faults = Vec::new();
+        let body = self.read(&mut faults);
+        if faults.is_empty() {
+            return Ok(body);
+        }
+        // What is no number is left out: the rest is looked at all the same.
+        faults.extend(body.checked().err().into_iter().flatten());
+        Err(faults)
+    }
+
+    fn read(&self, faults: &mut Vec<Problem>) -> LimitsBody {
+        let mut bytes = |text: &str, field| note(megabytes(text, field), faults);
+        let default_bytes_s = bytes(&self.rate, "limits.bandwidth");
         let window = |w: &WindowRow| {
             let days = w.days.split([' ', ',']).filter(|d| !d.is_empty()).map(str::to_owned);
-            Ok(RateWindowBody {
-                days: days.collect(),
-                from: w.from.clone(),
-                to: w.to.clone(),
-                bytes_s: megabytes(&w.rate, "limits.bandwidth")?,
-            })
+            let (from, to) = (w.from.clone(), w.to.clone());
+            let bytes_s = bytes(&w.rate, "limits.bandwidth");
+            RateWindowBody { days: days.collect(), from, to, bytes_s }
         };
-        Ok(LimitsBody {
-            moves_out_max: moves(&self.out)?,
-            moves_in_max: moves(&self.into)?,
-            bandwidth: BandwidthBody {
-                default_bytes_s: megabytes(&self.rate, "limits.bandwidth")?,
-                windows: self.windows.iter().map(window).collect::<Result<_, Problem>>()?,
-            },
-            disk_reserve_bytes: megabytes(&self.reserve, "limits.disk_reserve_bytes")?,
-        })
+        let windows = self.windows.iter().map(window).collect();
+        LimitsBody {
+            bandwidth: BandwidthBody { default_bytes_s, windows },
+            disk_reserve_bytes: bytes(&self.reserve, "limits.disk_reserve_bytes"),
+            moves_out_max: note(moves(&self.out), faults),
+            moves_in_max: note(moves(&self.into), faults),
+        }
     }
 }
 
@@ -103,6 +111,14 @@ impl From<&LimitsBody> for TypedLimits {
             reserve: bytes(limits.disk_reserve_bytes),
         }
     }
+}
+
+/// What was read; none, and the fault is noted, if it could not be.
+fn note<T>(read: Result<Option<T>, Problem>, faults: &mut Vec<Problem>) -> Option<T> {
+    read.unwrap_or_else(|fault| {
+        faults.push(fault);
+        None
+    })
 }
 
 /// Bytes in megabytes, exactly.
@@ -161,6 +177,29 @@ mod tests {
     }
 
     #[test]
+    fn everything_that_is_wrong_is_told() {
+        let window = |from: &str, rate: &str| WindowRow {
+            from: from.to_owned(),
+            to: "18:00".to_owned(),
+            rate: rate.to_owned(),
+            ..WindowRow::default()
+        };
+        let typed = TypedLimits {
+            out: "many".to_owned(),
+            into: "0".to_owned(),
+            rate: "0.1".to_owned(),
+            windows: vec![window("8", "2"), window("09:00", "fast")],
+            reserve: "-1".to_owned(),
+        };
+        let problems = typed.body().unwrap_err();
+        let told: Vec<&str> = problems.iter().map(|p| p.detail.as_str()).collect();
+        for part in ["\"many\"", "\"fast\"", "\"-1\"", "\"8\"", "100000 bytes", "0 is no limit"] {
+            assert!(told.iter().any(|t| t.contains(part)), "{part} in {told:?}");
+        }
+        assert_eq!(told.len(), 6, "{told:?}");
+    }
+
+    #[test]
     fn what_is_no_number_is_told_beside_its_field() {
         for (bad, ok) in
             [("1.2345678", None), ("-1", None), ("1e3", None), ("0.262144", Some(262_144))]
@@ -168,7 +207,9 @@ mod tests {
             let typed = TypedLimits { rate: bad.to_owned(), ..TypedLimits::default() };
             match (typed.body(), ok) {
                 (Ok(body), Some(_)) => assert_eq!(body.bandwidth.default_bytes_s, ok),
-                (Err(problem), None) => assert_eq!(problem.field, Some("limits.bandwidth")),
+                (Err(problems), None) => {
+                    assert_eq!(problems[0].field, Some("limits.bandwidth"));
+                }
                 (other, _) => panic!("{bad}: {other:?}"),
             }
         }
