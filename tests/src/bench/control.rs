@@ -177,7 +177,16 @@ async fn rows(cluster: &Cluster, stop: &AtomicBool) -> Result<()> {
 pub async fn control() -> Result<()> {
     let cluster = Cluster::start("bench_control").await;
     many_artists(&cluster, "master").await?;
+    // Whoever polls the tables meanwhile reads every row that is not committed yet.
+    let polling = ["coordinator", "web"];
+    for process in polling {
+        cluster.kill_and_hold(process).await;
+    }
     cluster.sql(include_str!("million.sql"))?;
+    for process in polling {
+        cluster.start_again(process);
+        cluster.ready(process).await;
+    }
     let artists = moving(&cluster, MOVING).await?;
     let stop = AtomicBool::new(false);
     let (moves, ()) =
