@@ -63,6 +63,8 @@ impl Query {
     }
 }
 
+// The flags are facts of their own.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Template)]
 #[template(path = "batches.html")]
 struct BatchesPage {

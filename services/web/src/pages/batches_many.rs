@@ -4,7 +4,7 @@ use super::{
     batches::{self as list, FILTER},
     chrome::{Chrome, html},
     form::{Fields, query},
-    many::{self, BATCHES, JOBS, ManyPage, Told, Words, count, plain},
+    many::{self, BATCHES, ManyPage, Told, Words, count, plain},
 };
 use crate::{
     api::batches_many::{self, BatchFilter, BatchesBody, BatchesResult},
@@ -66,14 +66,12 @@ const fn of_jobs(what: BatchAsk) -> &'static str {
 
 /// What is to be known before it is done.
 fn before(what: BatchAsk, result: &BatchesResult, asked: usize) -> Vec<String> {
-    let (jobs, of_jobs) = (JOBS.counted(result.jobs), of_jobs(what));
-    let are = if result.jobs == 1 { "is" } else { "are" };
-    let mut notes = vec![format!("{jobs} of them {are} to be {of_jobs}.")];
+    let mut notes = vec![format!("Jobs to be {}: {}.", of_jobs(what), count(result.jobs))];
     let left = (asked as u64).saturating_sub(result.matched);
     if left > 0 {
-        let what = BATCHES.counted(left);
+        let left = count(left);
         notes.push(format!(
-            "Of what is ticked {what} will be left as it is: this makes no sense there now."
+            "Left as they are, for this makes no sense there now: {left} of those ticked."
         ));
     }
     notes

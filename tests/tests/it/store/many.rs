@@ -6,8 +6,8 @@ use std::time::Duration;
 use tourbus_domain::{JobState, Lane, LanePauses};
 use tourbus_protocol::{Heartbeat, Order};
 use tourbus_store::{
-    BatchAsk, BatchOutcome, BatchQuery, BatchRefused, BatchesWhich, By, HeartbeatFrom, JobAsk,
-    JobQuery, JobsWhich, LaneChanged,
+    BatchAsk, BatchOutcome, BatchRefused, BatchesWhich, By, HeartbeatFrom, JobAsk, JobQuery,
+    JobsWhich, LaneChanged,
 };
 
 fn operator() -> By {
@@ -59,7 +59,7 @@ async fn batches_are_retried_on_request_and_what_has_ended_says_so() {
         let answer = db.store.enqueue_moves(&db.request(some, 1)).await.unwrap();
         ids.push(answer.batch_id.unwrap());
     }
-    let all = BatchesWhich::Fitting(Box::new(BatchQuery::default()));
+    let all = BatchesWhich::Fitting(Box::default());
     let named = BatchesWhich::Ids(ids.clone());
     let count = async |what| {
         let counted = db.store.count_batches_for(what, &all).await.unwrap();

@@ -143,7 +143,7 @@ async fn the_list_of_batches_says_what_it_will_do_and_to_how_many_before_it_does
     let (status, _, text) = web.form("/batches/pause", &filter).await;
     assert_eq!(status, 200);
     assert!(text.contains("Pause 2 batches?"), "{text}");
-    assert!(text.contains("3 jobs of them are to be held back."), "{text}");
+    assert!(text.contains("Jobs to be held back: 3."), "{text}");
     assert_eq!(state(&web, &ids[0]).await, "running");
     let (_, _, text) = web.form("/batches/pause", &format!("{filter}&confirm=1")).await;
     assert!(text.contains("2 paused") && text.contains("Jobs held back: 3."), "{text}");
@@ -152,7 +152,7 @@ async fn the_list_of_batches_says_what_it_will_do_and_to_how_many_before_it_does
 
     let form = format!("id={}&id={}", ids[0], ids[2]);
     let (_, _, text) = web.form("/batches/resume", &form).await;
-    assert!(text.contains("Resume 1 batch?") && text.contains("1 batch will be left"), "{text}");
+    assert!(text.contains("Resume 1 batch?") && text.contains("1 of those ticked"), "{text}");
     let (_, _, text) = web.form("/batches/resume", &format!("{form}&confirm=1")).await;
     assert!(text.contains("1 going on") && text.contains("1 had been already"), "{text}");
     let (_, _, text) = web.form("/batches/retry", "all=1").await;
