@@ -45,6 +45,12 @@ UPDATE servers s SET songs = a.songs, lofis = a.lofis
 FROM (SELECT server_id, sum(songs) AS songs, sum(lofis) AS lofis FROM artists GROUP BY server_id) a
 WHERE a.server_id = s.id;
 
+-- A filter looks at the names in the index: rows are read for the page alone.
+DROP INDEX artists_by_name;
+CREATE INDEX artists_by_name ON artists (lower(name), id) INCLUDE (name);
+DROP INDEX artists_by_server_name;
+CREATE INDEX artists_by_server_name ON artists (server_id, lower(name), id) INCLUDE (name);
+
 -- Conversions that failed, the newest first.
 CREATE INDEX jobs_failed_lofi ON jobs (finished_at DESC, id) INCLUDE (song_id, created_at)
     WHERE kind = 'lofi' AND state = 'failed';

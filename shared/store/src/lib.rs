@@ -80,14 +80,14 @@ pub use joining::{
 };
 pub use lane_pauses::{LaneChanged, LanePauseRow};
 pub use lofi::{
-    LofiAnswer, LofiFailure, LofiProfileRow, LofiRefusal, LofiRequest, LofiServer, LofiShare,
-    LofiSongs, LofiTotals, LofiWhich, ProfileError, SONGS_PER_BATCH_MAX,
+    LOFI_FAILED_MAX, LofiAnswer, LofiFailure, LofiProfileRow, LofiRefusal, LofiRequest, LofiServer,
+    LofiShare, LofiSongs, LofiTotals, LofiWhich, ProfileError, SONGS_PER_BATCH_MAX,
 };
 pub use master_keys::{MasterKeyRow, ServerTrust};
 pub use moves::{AssignedMoves, BalanceGround, MoveAnswer, MoveRequest, Once};
 pub use notify::{Changed, JobsListener, Listener};
 pub use outbox::{DueOrder, OutboxDepth, OutboxLease};
-pub use overview::Needs;
+pub use overview::{NEEDS_MAX, Needs};
 pub use plays::{PlaysApplied, PlaysFrom};
 pub use queues::{OldestWaiting, QueueFacts, WorkerRow};
 pub use reports::ReportFacts;

@@ -3,13 +3,16 @@
 use crate::{Store, StoreError};
 use sqlx::FromRow;
 
+/// Moves that failed are counted up to here.
+pub const NEEDS_MAX: i64 = 1_000;
+
 /// What needs a person, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow)]
 pub struct Needs {
     /// Jobs that are stuck: undoing them has failed.
     pub stuck: i64,
     /// Moves that failed within the last seven days, of artists that no job holds and that have
-    /// not moved since.
+    /// not moved since; of the newest [`NEEDS_MAX`] such moves and one more.
     pub failed_moves: i64,
     /// Batches that somebody has paused.
     pub paused_batches: i64,
@@ -22,18 +25,20 @@ impl Store {
     pub async fn needs(&self) -> Result<Needs, StoreError> {
         let needs = sqlx::query_as(
             "SELECT (SELECT count(*) FROM jobs WHERE state = 'stuck') AS stuck,
-                 (SELECT count(DISTINCT j.artist_id) FROM jobs j
+                 (SELECT count(DISTINCT artist_id) FROM (SELECT j.artist_id FROM jobs j
                   JOIN artists a ON a.id = j.artist_id
                   WHERE j.state = 'failed' AND j.kind = 'move'
                       AND j.finished_at > now() - interval '7 days'
                       AND a.operating_job_id IS NULL
                       AND NOT EXISTS (SELECT FROM jobs l WHERE l.artist_id = j.artist_id
-                          AND l.kind = 'move' AND l.created_at > j.created_at)) AS failed_moves,
+                          AND l.kind = 'move' AND l.created_at > j.created_at)
+                  ORDER BY j.finished_at DESC LIMIT $1) newest) AS failed_moves,
                  (SELECT count(*) FROM batches WHERE finished_at IS NULL
                       AND paused_at IS NOT NULL) AS paused_batches,
                  (SELECT count(*) FROM server_checks c JOIN servers s ON s.id = c.server_id
                   WHERE c.state = 'red' AND s.deleted_at IS NULL) AS red_checks",
         )
+        .bind(NEEDS_MAX + 1)
         .fetch_one(self.pool())
         .await?;
         Ok(needs)

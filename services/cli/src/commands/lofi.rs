@@ -46,7 +46,11 @@ async fn status(screen: &Screen) -> Result<Ended, CliError> {
         let all: LofiOverview = client::read(v)?;
         let failed = match all.failed {
             0 => String::new(),
-            n => format!("{}, {} of them without any", count(n), count(all.failed_without_lofi)),
+            n => {
+                let (more, n) = if n > 1_000 { ("more than ", 1_000) } else { ("", n) };
+                let bare = count(all.failed_without_lofi);
+                format!("{more}{}, {bare} of them without any", count(n))
+            }
         };
         let have = format!(
             "{} of {} songs ({} %)",

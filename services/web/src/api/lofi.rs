@@ -214,9 +214,9 @@ pub struct LofiOverview {
     pub lofis: u64,
     /// Conversions that wait or are at work.
     pub open: u64,
-    /// Songs whose last conversion failed.
+    /// Songs whose last conversion failed. 1,001 means more than 1,000: they are counted up to there.
     pub failed: u64,
-    /// Of these, songs that have no LOFI at all.
+    /// Of these, as far as they are counted, songs that have no LOFI at all.
     pub failed_without_lofi: u64,
     /// Each server.
     pub servers: Vec<LofiServerView>,

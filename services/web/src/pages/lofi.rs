@@ -26,6 +26,7 @@ use axum::{
 };
 use serde::Deserialize;
 use tourbus_domain::JobId;
+use tourbus_store::LOFI_FAILED_MAX;
 use uuid::Uuid;
 
 /// Failures on the page.
@@ -102,6 +103,9 @@ struct LofiPage {
     missing_text: String,
     open: String,
     failed: u64,
+    failed_text: String,
+    /// There are more than are counted.
+    uncounted: bool,
     bare: u64,
     more_failed: bool,
     servers: Vec<ServerLine>,
@@ -317,6 +321,14 @@ fn choices(
     [where_to, which.into(), profile]
 }
 
+/// How many failed, as far as they are counted.
+pub fn failed_text(failed: u64) -> String {
+    if failed > LOFI_FAILED_MAX {
+        return format!("more than {}", show::count(LOFI_FAILED_MAX as i64));
+    }
+    show::count(failed as i64)
+}
+
 async fn answer(app: &App, actor: &Actor, asked: Asked, said: Said) -> Result<Response, Problem> {
     let servers = super::batch::servers(app).await?;
     let LofiOverview {
@@ -344,6 +356,8 @@ async fn answer(app: &App, actor: &Actor, asked: Asked, said: Said) -> Result<Re
         missing_text: show::count(missing),
         open: show::count(number(open)),
         failed,
+        failed_text: failed_text(failed),
+        uncounted: failed > LOFI_FAILED_MAX,
         bare: failed_without_lofi,
         more_failed: failed > u64::from(FAILURES),
         servers: of.iter().map(|s| server_line(s, &servers)).collect(),

@@ -22,7 +22,7 @@ use crate::{
 use askama::Template;
 use axum::{extract::State, response::Response};
 use tourbus_domain::Lane;
-use tourbus_store::{LanePauseRow, Needs};
+use tourbus_store::{LOFI_FAILED_MAX, LanePauseRow, NEEDS_MAX, Needs};
 
 /// Batches that are shown.
 const BATCHES: u32 = 8;
@@ -115,7 +115,11 @@ fn full(server: &ServerView) -> Option<Need> {
 fn of_database(needs: &Needs) -> Vec<Need> {
     let need = |n: i64, one: &str, many: &str, more: &str, href: &str, mend| {
         (n > 0).then(|| Need {
-            what: counted(n, one, many),
+            what: if n > NEEDS_MAX {
+                format!("More than {} {many}", show::count(NEEDS_MAX))
+            } else {
+                counted(n, one, many)
+            },
             more: more.to_owned(),
             href: href.to_owned(),
             mend,
@@ -218,14 +222,20 @@ async fn of_lanes(app: &App) -> Result<Vec<Need>, Problem> {
 
 async fn of_lofi(app: &App) -> Result<Option<Need>, Problem> {
     let (failed, bare) = app.store.lofi_failed().await?;
-    let n = failed.try_into().unwrap_or(i64::MAX);
     let hidden = if bare > 0 {
-        counted(bare.try_into().unwrap_or(i64::MAX), "has", "have") + " no LOFI at all."
+        let least = if failed > LOFI_FAILED_MAX { "At least " } else { "" };
+        least.to_owned()
+            + &counted(bare.try_into().unwrap_or(i64::MAX), "has", "have")
+            + " no LOFI at all."
     } else {
         String::new()
     };
     Ok((failed > 0).then(|| Need {
-        what: counted(n, "song could not be converted", "songs could not be converted"),
+        what: if failed == 1 {
+            "1 song could not be converted".to_owned()
+        } else {
+            format!("{} songs could not be converted", super::lofi::failed_text(failed))
+        },
         more: hidden,
         href: "/lofi".to_owned(),
         mend: "See why",

@@ -7,6 +7,9 @@ use sqlx::FromRow;
 use tourbus_domain::{JobId, ServerId};
 use uuid::Uuid;
 
+/// Songs whose last conversion failed are counted up to here.
+pub const LOFI_FAILED_MAX: u64 = 1_000;
+
 /// How far one server is.
 #[derive(Debug, Clone, FromRow)]
 pub struct LofiServer {
@@ -126,15 +129,18 @@ impl Store {
         Ok(rows)
     }
 
-    /// How many those are, and how many of them serve no rendition.
+    /// How many those are, and how many of them serve no rendition; of the newest
+    /// [`LOFI_FAILED_MAX`] and one more, which means that there are more.
     pub async fn lofi_failed(&self) -> Result<(u64, u64), StoreError> {
         let (all, bare): (i64, i64) = sqlx::query_as(
-            "SELECT count(*), count(*) FILTER (WHERE NOT s.has_lofi)
-             FROM jobs j JOIN songs s ON s.id = j.song_id
-             WHERE j.kind = 'lofi' AND j.state = 'failed'
-                 AND NOT EXISTS (SELECT FROM jobs n WHERE n.song_id = j.song_id
-                     AND (n.created_at, n.id) > (j.created_at, j.id))",
+            "SELECT count(*), count(*) FILTER (WHERE NOT has_lofi)
+             FROM (SELECT s.has_lofi FROM jobs j JOIN songs s ON s.id = j.song_id
+                 WHERE j.kind = 'lofi' AND j.state = 'failed'
+                     AND NOT EXISTS (SELECT FROM jobs n WHERE n.song_id = j.song_id
+                         AND (n.created_at, n.id) > (j.created_at, j.id))
+                 ORDER BY j.finished_at DESC, j.id LIMIT $1) newest",
         )
+        .bind(LOFI_FAILED_MAX as i64 + 1)
         .fetch_one(self.pool())
         .await?;
         Ok((all.unsigned_abs(), bare.unsigned_abs()))
