@@ -155,7 +155,7 @@ pub enum LimitFault {
     #[error("{0} is no limit of moves at once")]
     Moves(u32),
     /// A rate.
-    #[error("{0} bytes per second is no rate to move at")]
+    #[error("{0} bytes per second ({mb} MB) is no rate to move at", mb = *.0 as f64 / 1e6)]
     Rate(u64),
     /// The reserve.
     #[error("a reserve of {0} bytes is more than any disk has")]
@@ -184,7 +184,7 @@ impl LimitFault {
                 "Use 1 to {LIMIT_MOVES_MAX}, or leave it out for no limit. To stop moves into a server set it to inactive."
             ),
             Self::Rate(_) => format!(
-                "Use {LIMIT_BYTES_S_MIN} to {LIMIT_BYTES_S_MAX}; 0 or nothing for no limit."
+                "Use {LIMIT_BYTES_S_MIN} (0.27 MB) to {LIMIT_BYTES_S_MAX}; 0 or nothing for no limit."
             ),
             Self::Reserve(_) => format!(
                 "Use at most {LIMIT_RESERVE_BYTES_MAX}, or leave it out for the cluster's default."
