@@ -33,6 +33,9 @@ pub fn worst(view: &WatchView) -> String {
     let Some((server, off)) = view.worst_server.as_ref().zip(view.worst_off) else {
         return String::new();
     };
+    if off.abs() < 0.005 {
+        return "every server is at its share".to_owned();
+    }
     let side = if off < 0.0 { "below" } else { "above" };
     format!("{server} is {:.0} % {side} its share", off.abs() * 100.0)
 }
