@@ -120,36 +120,67 @@ impl Browser {
         self.client.execute(script, Vec::new()).await.unwrap()
     }
 
+    /// Keeps what is downloaded from now on in this directory.
+    pub async fn download_to(&self, dir: &Path) {
+        let params = json!({ "behavior": "allow", "downloadPath": dir });
+        self.tell("Browser.setDownloadBehavior", params).await;
+    }
+
     /// The first element that matches, as soon as there is one.
     pub async fn find(&self, css: &str) -> Element {
-        let found = self.client.wait().at_most(PAGE_MAX).for_element(Locator::Css(css)).await;
-        found.unwrap_or_else(|e| panic!("{css}: {e}"))
+        self.find_by(Locator::Css(css)).await
+    }
+
+    async fn find_by(&self, what: Locator<'_>) -> Element {
+        let found = self.client.wait().at_most(PAGE_MAX).for_element(what).await;
+        found.unwrap_or_else(|e| panic!("{what:?}: {e}"))
     }
 
     /// What `act` makes of the first element that matches. A page that is shown live may put
     /// another in its place at any moment: then `act` is done with that one.
     async fn with<T, F: Future<Output = Result<T, CmdError>>>(
         &self,
-        css: &str,
+        what: Locator<'_>,
         act: impl Fn(Element) -> F,
     ) -> T {
         let deadline = Instant::now() + PAGE_MAX;
         loop {
-            match act(self.find(css).await).await {
+            match act(self.find_by(what).await).await {
                 Err(e) if e.is_stale_element_reference() && Instant::now() < deadline => {}
-                done => return done.unwrap_or_else(|e| panic!("{css}: {e}")),
+                done => return done.unwrap_or_else(|e| panic!("{what:?}: {e}")),
             }
         }
     }
 
     /// The text of the first element that matches.
     pub async fn text(&self, css: &str) -> String {
-        self.with(css, |found| async move { found.text().await }).await
+        self.with(Locator::Css(css), |found| async move { found.text().await }).await
     }
 
     /// Clicks the first element that matches.
     pub async fn click(&self, css: &str) {
-        self.with(css, |found| async move { found.click().await }).await;
+        self.with(Locator::Css(css), |found| async move { found.click().await }).await;
+    }
+
+    /// Clicks the first link or button that is called so and is not hidden.
+    pub async fn press(&self, name: &str) {
+        let path = format!(
+            "//*[self::a or self::button or self::summary]\
+             [normalize-space()='{name}' or @aria-label='{name}'][not(ancestor-or-self::*[@hidden])]"
+        );
+        self.with(Locator::XPath(&path), |found| async move { found.click().await }).await;
+    }
+
+    /// Types into the first field that matches, in the place of what is there.
+    pub async fn put(&self, css: &str, text: &str) {
+        self.find(css).await.clear().await.unwrap_or_else(|e| panic!("{css}: {e}"));
+        self.fill(css, text).await;
+    }
+
+    /// Chooses in the first list that matches.
+    pub async fn choose(&self, css: &str, value: &str) {
+        let chosen = self.find(css).await.select_by_value(value).await;
+        chosen.unwrap_or_else(|e| panic!("{css}: {value}: {e}"));
     }
 
     /// Types into the first field that matches, behind what is there.

@@ -3,6 +3,10 @@
 use super::Cluster;
 use anyhow::Result;
 use serde_json::{Value, json};
+use std::process::Command;
+
+/// Without Debian's wrapper, which would change the user.
+const RABBITMQCTL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
 
 impl Cluster {
     /// The broker's management API.
@@ -77,5 +81,21 @@ impl Cluster {
         });
         let answer = self.management(self.http.post(url).json(&body)).await.unwrap();
         assert_eq!(answer["routed"], true, "{answer}");
+    }
+
+    /// What somebody does in a shell of the private broker's machine.
+    pub fn rabbitmqctl(&self, args: &[&str]) {
+        let infra = self.infra.as_ref().expect("the broker is shared with other tests");
+        let out = Command::new(RABBITMQCTL)
+            .args(["-n", "tourbus@localhost"])
+            .args(args)
+            .env("HOME", infra.data_dir().join("rabbitmq"))
+            .env("ERL_EPMD_PORT", infra.ports().epmd.to_string())
+            .env("ERL_FLAGS", "-start_epmd false")
+            .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "rabbitmqctl {args:?}: {told}");
     }
 }

@@ -8,9 +8,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub async fn sign_in(browser: &Browser, cluster: &Cluster) {
     let (url, email, password) = cluster.admin();
+    sign_in_as(browser, &url, &email, &password).await;
+}
+
+pub async fn sign_in_as(browser: &Browser, url: &str, email: &str, password: &str) {
     browser.client.goto(&format!("{url}/sign-in")).await.unwrap();
-    browser.fill("#email", &email).await;
-    browser.fill("#password", &password).await;
+    browser.fill("#email", email).await;
+    browser.fill("#password", password).await;
     browser.click("form.card button.primary").await;
     browser.find("a[href='/move']").await;
 }

@@ -15,6 +15,15 @@ fn small(root: &Path) -> std::io::Result<()> {
     tree::plain(root, 4, 2, 30_000)
 }
 
+/// Whether `tourbus verify-report` calls a report good, and what it says of it.
+pub fn verify_report(file: &Path, key: Option<&str>) -> (bool, String) {
+    let mut command = Command::new(find_tourbus().unwrap());
+    command.arg("verify-report").arg(file).arg("--json");
+    command.args(key.map(|k| format!("--key={k}")));
+    let out = command.output().unwrap();
+    (out.status.success(), String::from_utf8(out.stdout).unwrap())
+}
+
 async fn post(cluster: &Cluster, path: &str, body: Value) -> (u16, Value) {
     cluster.api.post(path, &body).await.unwrap()
 }
@@ -128,11 +137,7 @@ async fn a_suggestion_is_queued_and_each_move_has_a_report_that_the_master_signe
     let file = dir.path().join("report.json");
     let check = |report: &Value, key: Option<&str>| {
         std::fs::write(&file, report.to_string()).unwrap();
-        let mut command = Command::new(find_tourbus().unwrap());
-        command.arg("verify-report").arg(&file).arg("--json");
-        command.args(key.map(|k| format!("--key={k}")));
-        let out = command.output().unwrap();
-        (out.status.success(), String::from_utf8(out.stdout).unwrap())
+        verify_report(&file, key)
     };
     let key = signer(&cluster).public_key_hex();
     let (good, text) = check(&report, Some(&key));

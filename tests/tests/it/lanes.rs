@@ -21,7 +21,7 @@ async fn lane(cluster: &Cluster, server: &str, lane: &str) -> Option<Value> {
     queues.into_iter().find(|q| q["server_slug"] == server && q["lane"] == lane)
 }
 
-async fn steer(cluster: &Cluster, server: &str, lane: &str, what: &str, body: Value) -> Value {
+pub async fn steer(cluster: &Cluster, server: &str, lane: &str, what: &str, body: Value) -> Value {
     let path = format!("/servers/{}/lanes/{lane}/{what}", cluster.server_id(server));
     let (status, answer) = cluster.api.post(&path, &body).await.unwrap();
     assert_eq!(status, 200, "{answer}");
@@ -29,7 +29,7 @@ async fn steer(cluster: &Cluster, server: &str, lane: &str, what: &str, body: Va
 }
 
 /// Until every worker of the server says that it takes nothing from the lane.
-async fn until_heard(cluster: &Cluster, server: &str, of: &str) {
+pub async fn until_heard(cluster: &Cluster, server: &str, of: &str) {
     let heard = |q: &Option<Value>| {
         let Some(pause) = q.as_ref().map(|q| &q["paused"]) else { return false };
         pause["workers"].as_i64() > Some(0) && pause["workers"] == pause["workers_paused"]

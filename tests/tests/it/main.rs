@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "tests are named after what they prove")]
 
 mod accessible;
+mod actions;
 mod adopt;
 mod broker;
 mod browser;

@@ -11,6 +11,9 @@ use tourbus_tests::{
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// What may need a person here. The disks of the machine that runs the tests may be full, which
+/// is another matter.
+const TROUBLES: [&str; 5] = ["failed", "quarantine", "dead letter", "offline", "no messages"];
 
 /// What the trees of these artists are.
 fn snapshots(cluster: &Cluster, server: &str, artists: &[Artist]) -> Vec<tree::Snapshot> {
@@ -73,10 +76,7 @@ impl Operator {
 
     /// Until nothing needs a person.
     async fn is_done(&self) {
-        // The disks of the machine that runs the tests may be full, which is another matter.
-        let done = |told: &String| {
-            !["failed", "quarantine", "dead letter"].iter().any(|w| told.contains(w))
-        };
+        let done = |told: &String| !TROUBLES.iter().any(|w| told.contains(w));
         wait::until("nothing that needs a person", MINUTE, || self.needs(), done).await;
     }
 
@@ -146,20 +146,26 @@ async fn a_server_in_quarantine_is_named_released_and_takes_what_it_had_refused(
     operator.ends(cluster, &batch, "server2", &artists, &before).await;
 }
 
+/// Moves one artist from server2 to server3; its order is delivered to a server that it was not
+/// for, which refuses it. Server2 takes no other until it has slots again.
+pub async fn lose_an_export(cluster: &Cluster, artists: &[Artist]) -> String {
+    cluster.set_export_slots("worker-server2-1", 0).await;
+    let batch = cluster.move_all(artists, "server3").await;
+    let depth = || cluster.messages_on("server2", "export");
+    wait::until("the export on its lane", MINUTE, depth, |n| *n == 1).await;
+    let lost = cluster.take_messages("server2", "export", 1).await.remove(0);
+    cluster.publish_raw("server3.upkeep", &lost).await;
+    batch
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_letter_is_named_read_and_requeued() {
     // Nobody sends the step again but the operator.
     let patient = "[coordinator]\nrescue_after_ms = 600000";
     let cluster = Cluster::start_with("operator_dead", patient).await;
-    cluster.set_export_slots("worker-server2-1", 0).await;
     let artists = quarantine::several(&cluster, "server2", 1).await;
     let before = snapshots(&cluster, "server2", &artists);
-    let batch = cluster.move_all(&artists, "server3").await;
-    let depth = || cluster.messages_on("server2", "export");
-    wait::until("the export on its lane", MINUTE, depth, |n| *n == 1).await;
-    // It is delivered to a server that it was not for, which refuses it.
-    let lost = cluster.take_messages("server2", "export", 1).await.remove(0);
-    cluster.publish_raw("server3.upkeep", &lost).await;
+    let batch = lose_an_export(&cluster, &artists).await;
     let operator = Operator::start(&cluster).await;
     operator.follow("dead letter").await;
     operator.reads("Order: export").await;
@@ -184,5 +190,31 @@ async fn an_object_that_vanished_from_staging_is_named_and_the_move_retried() {
     operator.follow("last move failed").await;
     operator.reads("staging").await;
     operator.retry(1).await;
+    operator.ends(cluster, &batch, "server2", &artists, &before).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blocked_broker_is_named_and_what_waits_goes_when_it_takes_messages_again() {
+    let cluster = Cluster::start_private("operator_broker").await;
+    let artists = quarantine::several(&cluster, "master", 2).await;
+    let before = snapshots(&cluster, "master", &artists);
+    cluster.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1MB"]);
+    let operator = Operator::start(&cluster).await;
+    operator.follow("The broker takes no messages").await;
+    operator.reads("of memory, and may use").await;
+    operator.browser.picture("queues-blocked").await;
+    let batch = cluster.move_all(&artists, "server2").await;
+    let owed = || async {
+        cluster.api.get("/queues/broker").await.unwrap()["outbox_rows"].as_i64().unwrap_or(0)
+    };
+    wait::until("orders that wait for the broker", MINUTE, owed, |n| *n >= 2).await;
+    for job in cluster.jobs(&batch).await {
+        assert_eq!(job["state"], "queued", "{job}");
+    }
+    // On that machine, what the page says.
+    let told = operator.browser.text("div.notice code").await;
+    let command: Vec<&str> = told.split(' ').collect();
+    assert_eq!(command[0], "rabbitmqctl", "{told}");
+    cluster.rabbitmqctl(&command[1..]);
     operator.ends(cluster, &batch, "server2", &artists, &before).await;
 }

@@ -19,7 +19,7 @@ use tourbus_tests::{support::Cluster, tree, wait};
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// Only this one address of the machine is allowed.
-const QUICK: &str = "
+pub const QUICK: &str = "
 [coordinator]
 offline_after_s = 10
 [coordinator.webhooks]
@@ -39,7 +39,7 @@ fn small(root: &Path) -> std::io::Result<()> {
 
 /// What arrived.
 #[derive(Debug, Clone)]
-struct Got {
+pub struct Got {
     id: String,
     timestamp: String,
     signatures: String,
@@ -48,12 +48,12 @@ struct Got {
 }
 
 impl Got {
-    fn body(&self) -> Value {
+    pub fn body(&self) -> Value {
         serde_json::from_str(&self.text).unwrap()
     }
 
     /// As a receiver checks it: one of the signatures is this secret's.
-    fn is_signed_by(&self, secret: &str) -> bool {
+    pub fn is_signed_by(&self, secret: &str) -> bool {
         let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
         let text = format!("{}.{}.{}", self.id, self.timestamp, self.text);
         let mine = format!("v1,{}", STANDARD.encode(hmac(&key, text.as_bytes())));
@@ -78,7 +78,7 @@ struct Desk {
 }
 
 /// A program that takes webhooks.
-struct Receiver {
+pub struct Receiver {
     desk: Arc<Mutex<Desk>>,
     port: u16,
     running: JoinHandle<()>,
@@ -109,14 +109,14 @@ fn serve(listener: TcpListener, desk: Arc<Mutex<Desk>>) -> JoinHandle<()> {
 }
 
 impl Receiver {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let desk = Arc::<Mutex<Desk>>::default();
         Self { running: serve(listener, desk.clone()), desk, port }
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/hooks", self.port)
     }
 
@@ -135,12 +135,12 @@ impl Receiver {
         self.desk.lock().unwrap().answers = statuses.to_vec();
     }
 
-    fn got(&self) -> Vec<Got> {
+    pub fn got(&self) -> Vec<Got> {
         self.desk.lock().unwrap().got.clone()
     }
 
     /// Until this event has arrived; the message.
-    async fn wait_for(&self, event: &str) -> Got {
+    pub async fn wait_for(&self, event: &str) -> Got {
         let found = || async {
             self.got().into_iter().find(|g| g.status == 200 && g.body()["type"] == event)
         };
