@@ -109,6 +109,11 @@ impl FormPage {
         self.problems.iter().filter(|p| p.field == field).collect()
     }
 
+    /// Whether this field is the first that something is wrong with: where the page opens.
+    pub fn is_first(&self, field: &str) -> bool {
+        self.problems.iter().find_map(|p| p.field) == Some(field)
+    }
+
     fn answer(&self) -> Result<Response, Problem> {
         let mut response = html(self)?;
         if let Some(problem) = self.problems.first() {
