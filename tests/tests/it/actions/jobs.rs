@@ -53,7 +53,7 @@ async fn jobs_are_ticked_or_found_by_the_filter_and_done_with_once_it_is_confirm
     operator.browser.picture("jobs-many").await;
     operator.press("Cancel 2 jobs").await;
     operator.is_told("2 being undone or called off").await;
-    operator.press("Job by job").await;
+    operator.press("One by one").await;
     operator.is_told(&ids[0]).await;
     operator.is_told(&ids[1]).await;
     let seen = || states(&cluster, &ids);
