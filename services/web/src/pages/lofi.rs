@@ -104,8 +104,6 @@ struct LofiPage {
     open: String,
     failed: u64,
     failed_text: String,
-    /// There are more than are counted.
-    uncounted: bool,
     bare: u64,
     more_failed: bool,
     servers: Vec<ServerLine>,
@@ -321,6 +319,13 @@ fn choices(
     [where_to, which.into(), profile]
 }
 
+impl LofiPage {
+    /// Whether more failed than are counted.
+    const fn uncounted(&self) -> bool {
+        self.failed > LOFI_FAILED_MAX
+    }
+}
+
 /// How many failed, as far as they are counted.
 pub fn failed_text(failed: u64) -> String {
     if failed > LOFI_FAILED_MAX {
@@ -357,7 +362,6 @@ async fn answer(app: &App, actor: &Actor, asked: Asked, said: Said) -> Result<Re
         open: show::count(number(open)),
         failed,
         failed_text: failed_text(failed),
-        uncounted: failed > LOFI_FAILED_MAX,
         bare: failed_without_lofi,
         more_failed: failed > u64::from(FAILURES),
         servers: of.iter().map(|s| server_line(s, &servers)).collect(),
