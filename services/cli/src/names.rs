@@ -61,12 +61,15 @@ pub async fn batch(api: &Api, text: &str) -> Result<Uuid, CliError> {
     by_prefix(api, "batch", "batches", text).await
 }
 
-/// Batches, likewise.
+/// Batches, likewise. One that is named twice is meant once.
 pub async fn batches(api: &Api, texts: &[String]) -> Result<Vec<Uuid>, CliError> {
-    let mut ids = Vec::with_capacity(texts.len());
-    for text in texts {
-        let id = batch(api, text).await?;
-        // One that is named twice is meant once.
+    let named: Vec<Named> =
+        texts.iter().map(|text| Named::read("batch", text)).collect::<Result<_, _>>()?;
+    let begun = named.iter().any(|named| matches!(named, Named::Beginning(_)));
+    let recent = if begun { recent(api, "batches").await? } else { Vec::new() };
+    let mut ids = Vec::with_capacity(named.len());
+    for named in named {
+        let id = named.pick("batch", "batches", &recent)?;
         if !ids.contains(&id) {
             ids.push(id);
         }
@@ -84,43 +87,64 @@ struct WithId {
     id: Uuid,
 }
 
-async fn by_prefix(api: &Api, one: &str, many: &str, text: &str) -> Result<Uuid, CliError> {
-    let text = text.trim().to_ascii_lowercase();
-    if let Ok(id) = Uuid::parse_str(&text) {
-        return Ok(id);
-    }
-    let looks = text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-    if !looks || text.len() < PREFIX_CHARS_MIN {
-        return Err(CliError::Usage(format!(
-            "{text:?} is no {one}: give its id, or {PREFIX_CHARS_MIN} characters or more of its \
-             beginning"
-        )));
-    }
-    let page: Page<WithId> =
-        crate::client::read(api.pages(&format!("/{many}"), &[], Some(RECENT)).await?)?;
-    pick(one, many, &text, page.items.into_iter().map(|i| i.id))
+/// How something is named.
+enum Named {
+    Whole(Uuid),
+    Beginning(String),
 }
 
-fn pick(
-    one: &str,
-    many: &str,
-    text: &str,
-    ids: impl Iterator<Item = Uuid>,
-) -> Result<Uuid, CliError> {
-    let found: Vec<Uuid> = ids.filter(|id| id.to_string().starts_with(text)).collect();
-    match found.as_slice() {
-        [id] => Ok(*id),
-        [] => Err(CliError::Failed(format!(
-            "none of the {RECENT} newest {many} begins with {text}: give the whole id"
-        ))),
-        more => {
-            let told: Vec<String> = more.iter().take(TOLD_MAX).map(Uuid::to_string).collect();
-            let rest = if more.len() > TOLD_MAX { ", …" } else { "" };
-            Err(CliError::Failed(format!(
-                "more than one {one} begins with {text}: {}{rest}",
-                told.join(", ")
-            )))
+impl Named {
+    fn read(one: &str, text: &str) -> Result<Self, CliError> {
+        let text = text.trim().to_ascii_lowercase();
+        if let Ok(id) = Uuid::parse_str(&text) {
+            return Ok(Self::Whole(id));
         }
+        let looks = text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+        if !looks || text.len() < PREFIX_CHARS_MIN {
+            return Err(CliError::Usage(format!(
+                "{text:?} is no {one}: give its id, or {PREFIX_CHARS_MIN} characters or more of its \
+                 beginning"
+            )));
+        }
+        Ok(Self::Beginning(text))
+    }
+
+    /// The id, if it begins one of these only.
+    fn pick(self, one: &str, many: &str, recent: &[Uuid]) -> Result<Uuid, CliError> {
+        let text = match self {
+            Self::Whole(id) => return Ok(id),
+            Self::Beginning(text) => text,
+        };
+        let of = |id: &&Uuid| id.to_string().starts_with(&text);
+        match recent.iter().filter(of).collect::<Vec<_>>().as_slice() {
+            [id] => Ok(**id),
+            [] => Err(CliError::Failed(format!(
+                "none of the {RECENT} newest {many} begins with {text}: give the whole id"
+            ))),
+            more => {
+                let told: Vec<String> =
+                    more.iter().take(TOLD_MAX).map(ToString::to_string).collect();
+                let rest = if more.len() > TOLD_MAX { ", …" } else { "" };
+                Err(CliError::Failed(format!(
+                    "more than one {one} begins with {text}: {}{rest}",
+                    told.join(", ")
+                )))
+            }
+        }
+    }
+}
+
+/// The ids of the newest.
+async fn recent(api: &Api, many: &str) -> Result<Vec<Uuid>, CliError> {
+    let page = api.pages(&format!("/{many}"), &[], Some(RECENT)).await?;
+    let page: Page<WithId> = crate::client::read(page)?;
+    Ok(page.items.into_iter().map(|i| i.id).collect())
+}
+
+async fn by_prefix(api: &Api, one: &str, many: &str, text: &str) -> Result<Uuid, CliError> {
+    match Named::read(one, text)? {
+        Named::Whole(id) => Ok(id),
+        begun @ Named::Beginning(_) => begun.pick(one, many, &recent(api, many).await?),
     }
 }
 
@@ -172,7 +196,7 @@ mod tests {
         .iter()
         .map(|t| t.parse().unwrap())
         .collect();
-        let pick = |text: &str| pick("batch", "batches", text, ids.iter().copied());
+        let pick = |text: &str| Named::read("batch", text)?.pick("batch", "batches", &ids);
         assert_eq!(pick("0192bbbb").unwrap(), ids[2]);
         assert_eq!(pick(&short(ids[1])).unwrap(), ids[1]);
         let error = pick("0192aaaa").unwrap_err().to_string();

@@ -343,6 +343,7 @@ pub struct SteerRefused {
 pub struct BatchesSteered {
     pub jobs: i64,
     pub jobs_left: i64,
+    pub rest_until: Option<DateTime<Utc>>,
     pub broke_off: Option<Problem>,
 }
 
@@ -371,6 +372,7 @@ pub struct LofiOverview {
     pub open: i64,
     pub failed: i64,
     pub failed_without_lofi: i64,
+    pub failed_more: bool,
     pub servers: Vec<LofiServer>,
 }
 

@@ -11,7 +11,7 @@ pub struct Since(DateTime<Utc>);
 impl Since {
     /// For the API.
     pub fn machine(self) -> String {
-        self.0.to_rfc3339_opts(SecondsFormat::Millis, true)
+        machine(self.0)
     }
 
     /// `2h` before `now`, the beginning of a day here, or a time as in RFC 3339.
@@ -49,6 +49,11 @@ impl FromStr for Since {
     }
 }
 
+/// As the API reads it, to the last digit.
+pub fn machine(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
 /// `2026-11-22 18:45:09`, here.
 pub fn local(at: DateTime<Utc>) -> String {
     at.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string()
@@ -84,10 +89,12 @@ mod tests {
     fn people_name_times_in_several_ways() {
         let now: DateTime<Utc> = "2026-11-28T12:00:00Z".parse().unwrap();
         let read = |text| Since::read(text, now).map(Since::machine);
-        assert_eq!(read("2h").as_deref(), Some("2026-11-28T10:00:00.000Z"));
+        assert_eq!(read("2h").as_deref(), Some("2026-11-28T10:00:00Z"));
         assert_eq!(read("15min"), read("15m"));
         assert_eq!(read("7d"), read("1w"));
-        assert_eq!(read("2026-11-28T13:00:00+01:00").as_deref(), Some("2026-11-28T12:00:00.000Z"));
+        assert_eq!(read("2026-11-28T13:00:00+01:00").as_deref(), Some("2026-11-28T12:00:00Z"));
+        let exact = "2026-11-28T12:00:00.123456Z";
+        assert_eq!(read(exact).as_deref(), Some(exact), "nothing is cut off");
         assert!(read("2026-11-22").is_some());
         for bad in ["", "h", "yesterday", "-3h", "3 h", "99999999999d", "4000000000w"] {
             assert_eq!(read(bad), None, "{bad}");

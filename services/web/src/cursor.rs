@@ -1,6 +1,6 @@
 //! Key-set pages: `{"items": […], "next_cursor": …}`. A cursor is opaque: base64 of JSON.
 
-use crate::problem::Problem;
+use crate::{extract::YEARS, problem::Problem};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -91,9 +91,6 @@ struct Newest {
     at: DateTime<Utc>,
     id: Uuid,
 }
-
-/// Years in which rows are made; the database knows fewer than a cursor can name.
-const YEARS: std::ops::RangeInclusive<i32> = 2000..=9999;
 
 /// A cursor of a list that has the newest first.
 pub fn pack_newest(created_at: DateTime<Utc>, id: Uuid) -> String {

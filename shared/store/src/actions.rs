@@ -17,6 +17,15 @@ pub struct BatchCancelled {
     pub too_late: u64,
 }
 
+/// What came of pausing a batch, or of resuming it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BatchHeld {
+    /// It was not so before.
+    pub asked: bool,
+    /// Jobs that were held back or let go.
+    pub jobs: u64,
+}
+
 impl Store {
     /// Cancels a job: it is undone, and its artist set free.
     pub async fn cancel_job(
@@ -66,48 +75,66 @@ impl Store {
         Ok(answer)
     }
 
-    /// Holds back what is queued of a batch, or lets it go. What has begun goes on. Returns how
-    /// many jobs were held back or let go.
+    /// Holds back what is queued of a batch, or lets it go. What has begun goes on. `None` when it has
+    /// ended, or was never there.
+    ///
+    /// Where that was asked before, it is asked once more of the jobs, for it may have broken off half-way;
+    /// not of one that somebody has expedited since.
     pub async fn pause_batch(
         &self,
         batch: BatchId,
         pause: bool,
         by: &By,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Option<BatchHeld>, StoreError> {
         let action = if pause { Action::BatchPause } else { Action::BatchResume };
         let mut tx = self.pool().begin().await?;
-        let queued: Option<i32> = sqlx::query_scalar(
-            "UPDATE batches SET paused_at = CASE WHEN $2 THEN coalesce(paused_at, now()) END, \
-                 paused_by = CASE WHEN $2 THEN coalesce(paused_by, $3) END \
-             WHERE id = $1 AND (NOT $2 OR finished_at IS NULL) RETURNING jobs_queued",
+        let batch_row: Option<(bool, i32)> = sqlx::query_as(
+            "SELECT paused_at IS NOT NULL, jobs_queued FROM batches \
+             WHERE id = $1 AND finished_at IS NULL FOR UPDATE",
         )
         .bind(batch.0)
-        .bind(pause)
-        .bind(&by.actor)
         .fetch_optional(&mut *tx)
         .await?;
-        let Some(queued) = queued else { return Ok(0) };
-        notify::changed(&mut tx, &[], &[batch.0]).await?;
-        let deed = Deed::done(by, action, format!("batch:{batch}"));
-        audit::record(&mut tx, &[deed.detail(json!({ "jobs": queued }))]).await?;
+        let Some((paused, queued)) = batch_row else { return Ok(None) };
+        let asked = paused != pause;
+        if asked {
+            sqlx::query(
+                "UPDATE batches SET paused_at = CASE WHEN $2 THEN now() END, \
+                     paused_by = CASE WHEN $2 THEN $3 END WHERE id = $1",
+            )
+            .bind(batch.0)
+            .bind(pause)
+            .bind(&by.actor)
+            .execute(&mut *tx)
+            .await?;
+            notify::changed(&mut tx, &[], &[batch.0]).await?;
+        }
+        let detail = json!({ "jobs": queued });
+        let deed = Deed::done(by, action, format!("batch:{batch}")).detail(detail);
+        audit::record(&mut tx, &[deed]).await?;
         tx.commit().await?;
-        self.hold_queued(batch, pause, by).await
+        let jobs = self.hold_queued(batch, pause, asked, by).await?;
+        Ok(Some(BatchHeld { asked, jobs }))
     }
 
     /// Tells the jobs of a batch that it was paused or goes on. How many that has changed.
-    pub(crate) async fn hold_queued(
+    async fn hold_queued(
         &self,
         batch: BatchId,
         pause: bool,
+        expedited_too: bool,
         by: &By,
     ) -> Result<u64, StoreError> {
         let input = if pause { Input::Pause } else { Input::Resume };
         // Also what a retry may be queueing at this moment, for it may not know of the pause yet.
         let ids: Vec<Uuid> = sqlx::query_scalar(
-            "SELECT id FROM jobs WHERE batch_id = $1 \
-                 AND state IN ('queued', 'failed', 'cancelled', 'stuck') ORDER BY id",
+            "SELECT id FROM jobs j WHERE batch_id = $1 \
+                 AND state IN ('queued', 'failed', 'cancelled', 'stuck') \
+                 AND ($2 OR NOT EXISTS (SELECT FROM steps s WHERE s.job_id = j.id \
+                     AND s.lane IN ('express', 'lofi'))) ORDER BY id",
         )
         .bind(batch.0)
+        .bind(expedited_too || !pause)
         .fetch_all(self.pool())
         .await?;
         let one = |id| Told {

@@ -7,7 +7,7 @@ pub use bulk::{
     BatchesCounted, BatchesWhich,
 };
 
-use crate::{Action, By, Deed, NewestCursor, Store, StoreError, Teller, Told};
+use crate::{Action, By, Deed, NewestCursor, Store, StoreError, Teller, Told, tally::progress};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::{FromRow, Postgres, QueryBuilder};
@@ -197,21 +197,17 @@ impl Store {
     /// How far these batches are.
     pub async fn batch_progress(&self, ids: &[BatchId]) -> Result<Vec<BatchProgress>, StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-        // What succeeded is done whole; what ended otherwise has nothing left to do.
-        let rows = sqlx::query_as(
-            "SELECT batch_id,
-                    coalesce(sum(bytes_total) FILTER (
-                        WHERE state NOT IN ('failed', 'cancelled', 'stuck')), 0)::bigint
-                        AS bytes_total,
-                    coalesce(sum(CASE WHEN state = 'succeeded' THEN bytes_total
-                             ELSE least(bytes_done, bytes_total) END) FILTER (
-                        WHERE state NOT IN ('failed', 'cancelled', 'stuck')), 0)::bigint
-                        AS bytes_done,
-                    coalesce(sum(bytes_total) FILTER (WHERE state = 'succeeded'), 0)::bigint
-                        AS bytes_moved,
-                    min(started_at) AS started_at
-             FROM jobs WHERE batch_id = ANY($1) GROUP BY batch_id",
-        )
+        let rows = sqlx::query_as(concat!(
+            "SELECT e.batch_id, e.bytes_total, e.bytes_done, e.bytes_moved, e.started_at \
+             FROM batch_ends e JOIN batches b ON b.id = e.batch_id \
+             WHERE b.id = ANY($1) AND b.finished_at IS NOT NULL \
+             UNION ALL ",
+            progress!(
+                "batch_id = ANY(ARRAY(SELECT id FROM batches WHERE id = ANY($1) \
+                     AND (finished_at IS NULL OR NOT EXISTS (SELECT FROM batch_ends e \
+                         WHERE e.batch_id = batches.id))))"
+            ),
+        ))
         .bind(ids)
         .fetch_all(self.pool())
         .await?;

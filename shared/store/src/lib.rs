@@ -49,7 +49,7 @@ mod webhooks;
 pub use accounts::{
     Account, AccountChange, AccountError, AccountRow, NewAccount, PasswordReset, Role, UnknownRole,
 };
-pub use actions::BatchCancelled;
+pub use actions::{BatchCancelled, BatchHeld};
 pub use artists::{
     Adopted, ArtistChange, ArtistChanged, ArtistCursor, ArtistKey, ArtistQuery, ArtistRow,
     ArtistSort, AskedArtist, Created, GrantFacts, HomeRow, HomeTotals, Matching, MoveNews,
@@ -80,14 +80,14 @@ pub use joining::{
 };
 pub use lane_pauses::{LaneChanged, LanePauseRow};
 pub use lofi::{
-    LOFI_FAILED_MAX, LofiAnswer, LofiFailure, LofiProfileRow, LofiRefusal, LofiRequest, LofiServer,
+    LofiAnswer, LofiFailed, LofiFailure, LofiProfileRow, LofiRefusal, LofiRequest, LofiServer,
     LofiShare, LofiSongs, LofiTotals, LofiWhich, ProfileError, SONGS_PER_BATCH_MAX,
 };
 pub use master_keys::{MasterKeyRow, ServerTrust};
 pub use moves::{AssignedMoves, BalanceGround, MoveAnswer, MoveRequest, Once};
 pub use notify::{Changed, JobsListener, Listener};
 pub use outbox::{DueOrder, OutboxDepth, OutboxLease};
-pub use overview::{NEEDS_MAX, Needs};
+pub use overview::{FAILED_MOVES_MAX, Needs};
 pub use plays::{PlaysApplied, PlaysFrom};
 pub use queues::{OldestWaiting, QueueFacts, WorkerRow};
 pub use reports::ReportFacts;
@@ -151,6 +151,9 @@ impl Store {
             ("statement_timeout", "30s"),
             ("lock_timeout", "10s"),
             ("idle_in_transaction_session_timeout", "60s"),
+            // Many short questions at a time: starting helpers for one takes longer than answering it.
+            ("max_parallel_workers_per_gather", "0"),
+            ("jit", "off"),
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(config.connections_max)

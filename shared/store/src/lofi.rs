@@ -8,7 +8,7 @@ mod write;
 pub use enqueue::{
     LofiAnswer, LofiRefusal, LofiRequest, LofiShare, LofiSongs, LofiWhich, SONGS_PER_BATCH_MAX,
 };
-pub use overview::{LOFI_FAILED_MAX, LofiFailure, LofiServer, LofiTotals};
+pub use overview::{LofiFailed, LofiFailure, LofiServer, LofiTotals};
 pub use profiles::{LofiProfileRow, ProfileError};
 pub(crate) use write::{fresh, gone};
 

@@ -97,8 +97,52 @@ impl Tally {
         .bind(column(|d| d.bytes_done))
         .fetch_all(&mut *conn)
         .await?;
-        let ended = ended.into_iter().filter(|(id, ended)| *ended && open.contains(id));
-        tell::batches_ended(conn, &ended.map(|(id, _)| id).collect::<Vec<_>>()).await?;
+        let ended: Vec<Uuid> =
+            ended.into_iter().filter_map(|(id, ended)| ended.then_some(id)).collect();
+        keep_ends(conn, &ended).await?;
+        let now: Vec<Uuid> = ended.into_iter().filter(|id| open.contains(id)).collect();
+        tell::batches_ended(conn, &now).await?;
         Ok(ids)
     }
+}
+
+/// How far a batch is, of its jobs in a condition. What succeeded is done whole; what ended otherwise has
+/// nothing left to do.
+macro_rules! progress {
+    ($jobs:literal) => {
+        concat!(
+            "SELECT batch_id, \
+                 coalesce(sum(bytes_total) FILTER ( \
+                     WHERE state NOT IN ('failed', 'cancelled', 'stuck')), 0)::bigint AS bytes_total, \
+                 coalesce(sum(CASE WHEN state = 'succeeded' THEN bytes_total \
+                          ELSE least(bytes_done, bytes_total) END) FILTER ( \
+                     WHERE state NOT IN ('failed', 'cancelled', 'stuck')), 0)::bigint AS bytes_done, \
+                 coalesce(sum(bytes_total) FILTER (WHERE state = 'succeeded'), 0)::bigint \
+                     AS bytes_moved, \
+                 min(started_at) AS started_at \
+             FROM jobs WHERE ",
+            $jobs,
+            " GROUP BY batch_id"
+        )
+    };
+}
+pub(crate) use progress;
+
+/// Keeps how far batches were when they ended, so that nobody adds that up again. One that goes on has
+/// it changed when it ends anew.
+async fn keep_ends(conn: &mut PgConnection, batches: &[Uuid]) -> Result<(), StoreError> {
+    if batches.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(concat!(
+        "INSERT INTO batch_ends (batch_id, bytes_total, bytes_done, bytes_moved, started_at) ",
+        progress!("batch_id = ANY($1)"),
+        " ON CONFLICT (batch_id) DO UPDATE SET bytes_total = excluded.bytes_total, \
+             bytes_done = excluded.bytes_done, bytes_moved = excluded.bytes_moved, \
+             started_at = excluded.started_at"
+    ))
+    .bind(batches)
+    .execute(conn)
+    .await?;
+    Ok(())
 }

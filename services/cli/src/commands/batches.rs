@@ -25,12 +25,12 @@ pub async fn run(screen: &Screen, action: BatchesAction) -> Result<Ended, CliErr
     match action {
         BatchesAction::List(list) => self::list(screen, list).await?,
         BatchesAction::Show(one) => show(screen, &one.batch).await?,
-        BatchesAction::Pause(some) => return steer(screen, some, &PAUSE).await,
-        BatchesAction::Resume(some) => return steer(screen, some, &RESUME).await,
-        BatchesAction::Cancel(some) => return steer(screen, some, &CANCEL).await,
+        BatchesAction::Pause(some) => return steer(screen, some, Deed::Pause).await,
+        BatchesAction::Resume(some) => return steer(screen, some, Deed::Resume).await,
+        BatchesAction::Cancel(some) => return steer(screen, some, Deed::Cancel).await,
         BatchesAction::Retry(asked) => {
             let RetryBatches { some, include_cancelled } = asked;
-            return steer(screen, some, &Deed { include_cancelled, ..RETRY }).await;
+            return steer(screen, some, Deed::Retry { include_cancelled }).await;
         }
     }
     Ok(Ended::Well)
@@ -160,48 +160,53 @@ fn query(
     ])
 }
 
-/// What is done to batches, in words.
-struct Deed {
-    many: many::Deed,
-    include_cancelled: bool,
+/// What is done to batches.
+#[derive(Clone, Copy)]
+enum Deed {
+    Pause,
+    Resume,
+    Cancel,
+    Retry { include_cancelled: bool },
 }
 
-const fn deed(verb: &'static str, done: &'static str) -> Deed {
-    // Nobody is asked of what can be taken back.
-    let grave = matches!(verb.as_bytes(), b"cancel");
-    let many = many::Deed { one: "batch", many: "batches", verb, done, grave };
-    Deed { many, include_cancelled: false }
+impl Deed {
+    const fn words(self) -> many::Deed {
+        let (verb, done) = match self {
+            Self::Pause => ("pause", "paused"),
+            Self::Resume => ("resume", "going on"),
+            Self::Cancel => ("cancel", "being undone or called off"),
+            Self::Retry { .. } => ("retry", "tried again"),
+        };
+        // Nobody is asked of what can be taken back.
+        let grave = matches!(self, Self::Cancel);
+        many::Deed { one: "batch", many: "batches", verb, done, grave }
+    }
 }
 
-const PAUSE: Deed = deed("pause", "paused");
-const RESUME: Deed = deed("resume", "going on");
-const CANCEL: Deed = deed("cancel", "being undone or called off");
-const RETRY: Deed = deed("retry", "tried again");
-
-async fn steer(screen: &Screen, some: SomeBatches, deed: &Deed) -> Result<Ended, CliError> {
+async fn steer(screen: &Screen, some: SomeBatches, deed: Deed) -> Result<Ended, CliError> {
     let SomeBatches { batches, filter, all: _, sure } = some;
     let mut body = if batches.is_empty() {
         let servers = Servers::read(&screen.api).await?;
         json!({ "filter": many::filter(query(filter, &servers)?) })
     } else {
-        json!({ "ids": names::batches(&screen.api, &batches).await? })
+        let ids = names::batches(&screen.api, &batches).await?;
+        if let [id] = ids[..] {
+            return one(screen, id, deed, sure.yes).await;
+        }
+        json!({ "ids": ids })
     };
-    if let [id] = body["ids"].as_array().map_or(&[][..], Vec::as_slice) {
-        let id: Uuid = client::read(id.clone())?;
-        return one(screen, id, deed, sure.yes).await;
-    }
-    if deed.include_cancelled {
+    if let Deed::Retry { include_cancelled: true } = deed {
         body["include_cancelled"] = json!(true);
     }
-    many::ask(screen, &deed.many, body, sure.yes).await
+    many::ask(screen, &deed.words(), body, sure.yes).await
 }
 
-async fn one(screen: &Screen, id: Uuid, deed: &Deed, yes: bool) -> Result<Ended, CliError> {
-    match deed.many.verb {
-        "retry" => return retry(screen, id, deed.include_cancelled).await,
-        "cancel" => cancel(screen, id, yes).await?,
-        "pause" => hold(screen, id, "pause", "is paused").await?,
-        _ => hold(screen, id, "resume", "goes on").await?,
+async fn one(screen: &Screen, id: Uuid, deed: Deed, yes: bool) -> Result<Ended, CliError> {
+    match deed {
+        Deed::Retry { include_cancelled } => return retry(screen, id, include_cancelled).await,
+        Deed::Cancel => cancel(screen, id, yes).await?,
+        Deed::Pause => hold(screen, id, "pause", "is paused").await?,
+        Deed::Resume => hold(screen, id, "resume", "goes on").await?,
     }
     Ok(Ended::Well)
 }

@@ -47,9 +47,9 @@ async fn status(screen: &Screen) -> Result<Ended, CliError> {
         let failed = match all.failed {
             0 => String::new(),
             n => {
-                let (more, n) = if n > 1_000 { ("more than ", 1_000) } else { ("", n) };
+                let more = if all.failed_more { "+" } else { "" };
                 let bare = count(all.failed_without_lofi);
-                format!("{more}{}, {bare} of them without any", count(n))
+                format!("{}{more}, {bare}{more} of them without any", count(n))
             }
         };
         let have = format!(

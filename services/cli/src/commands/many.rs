@@ -6,6 +6,7 @@ use crate::{
     numbers::count,
     screen::{self, Screen},
     view::{BatchesSteered, Steered},
+    when,
 };
 use serde_json::{Map, Value, json};
 
@@ -49,24 +50,24 @@ pub async fn ask(
 ) -> Result<Ended, CliError> {
     let path = format!("/{}/{}", deed.many, deed.verb);
     let fitting = body["filter"].is_object();
-    body["dry_run"] = json!(true);
-    let dry = screen.api.post(&path, &body).await?;
-    body["dry_run"] = json!(false);
-    let counted: Steered = client::read(dry.clone())?;
-    if fitting && counted.matched == 0 {
-        screen
-            .answer(dry, |_| Ok(format!("No {} fits of which that can be asked.\n", deed.one)))?;
-        return Ok(Ended::Well);
-    }
     if fitting || deed.grave {
+        body["dry_run"] = json!(true);
+        let dry = screen.api.post(&path, &body).await?;
+        body["dry_run"] = json!(false);
+        let counted: Steered = client::read(dry.clone())?;
+        if fitting && counted.matched == 0 {
+            let none = format!("No {} fits of which that can be asked.\n", deed.one);
+            screen.answer(dry, |_| Ok(none))?;
+            return Ok(Ended::Well);
+        }
         let are = if counted.matched == 1 { "is" } else { "are" };
         let jobs = of_batches(&dry)?.map_or_else(String::new, |b| with(b.jobs));
         let which = deed.counted(counted.matched);
         screen::ask(&format!("{which} {are} to be {}{jobs}. Go on?", deed.done), yes)?;
-    }
-    // What is queued meanwhile was not meant; an earlier end stands.
-    if fitting && body["filter"]["until"].is_null() {
-        body["filter"]["until"] = json!(counted.as_of);
+        // What is queued meanwhile was not meant; an earlier end stands.
+        if fitting && body["filter"]["until"].is_null() {
+            body["filter"]["until"] = json!(counted.as_of);
+        }
     }
     let value = screen.api.post(&path, &body).await?;
     told(screen, deed, value)
@@ -97,12 +98,17 @@ fn told(screen: &Screen, deed: &Deed, value: Value) -> Result<Ended, CliError> {
             count(left)
         ));
     }
-    let broke_off = batches.and_then(|b| b.broke_off);
-    if let Some(why) = &broke_off {
+    let broke_off = batches.as_ref().and_then(|b| b.broke_off.as_ref());
+    if let Some(why) = broke_off {
         screen.beside(&format!("It ended early. {} What is told here was done.", why.detail));
     }
     if told.more {
-        screen.beside("There are more than were asked at once: give the command again.");
+        let until = batches.as_ref().and_then(|b| b.rest_until);
+        let how =
+            until.map_or_else(String::new, |at| format!(" with --until {}", when::machine(at)));
+        screen.beside(&format!(
+            "There are more than were asked at once: give the command again{how}."
+        ));
     }
     // What has gone too far to be cancelled finishes well.
     let all = told.refused == 0 && (left == 0 || deed.verb == "cancel");

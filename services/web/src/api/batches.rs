@@ -196,16 +196,16 @@ pub async fn hold(
     pause: bool,
 ) -> Result<BatchView, Problem> {
     actor.require(Right::Steer)?;
-    let batch = read(app, id).await?;
-    if batch.finished_at.is_some() {
+    read(app, id).await?;
+    // Who hangs up has asked all the same: the walk over the jobs goes on to its end.
+    let (store, by) = (app.store.clone(), actor.by());
+    let held = tokio::spawn(async move { store.pause_batch(id, pause, &by).await })
+        .await
+        .map_err(|error| Problem::internal(&error))??;
+    if held.is_none() {
         let detail = "This batch has ended: there is nothing to hold back or to go on with.";
         return Err(Problem::conflict("wrong_state", detail).remedy("Look at the batch again."));
     }
-    // Who hangs up has asked all the same: the walk over the jobs goes on to its end.
-    let (store, by) = (app.store.clone(), actor.by());
-    tokio::spawn(async move { store.pause_batch(id, pause, &by).await })
-        .await
-        .map_err(|error| Problem::internal(&error))??;
     read(app, id).await
 }
 

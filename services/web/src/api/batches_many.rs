@@ -1,6 +1,9 @@
 //! `/batches/{pause|resume|cancel|retry}`: the same of many batches at once.
 
-use super::batches::{self, BatchParams};
+use super::{
+    batches::{self, BatchParams},
+    selection::{self, Selection},
+};
 use crate::{
     app::App,
     auth::{Actor, Right},
@@ -10,7 +13,7 @@ use crate::{
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use tourbus_domain::BatchId;
 use tourbus_store::{
     BATCHES_PER_ASK_MAX, BatchAsk, BatchOutcome as Outcome, BatchRefused, BatchesAsked,
@@ -115,6 +118,9 @@ pub struct BatchesResult {
     pub batches: Vec<BatchOutcome>,
     /// Not all were asked: ask again.
     pub more: bool,
+    /// As `until` of the next request, it goes on where this one ended. Null unless there are more
+    /// that fit a filter.
+    pub rest_until: Option<DateTime<Utc>>,
     /// Why it ended early; null if it did not. What is told here of batches is so all the same.
     pub broke_off: Option<Problem>,
     /// When it was counted: as `until`, it keeps out what is asked for from then on. Null unless in
@@ -159,34 +165,20 @@ const fn why(refused: BatchRefused) -> (&'static str, &'static str, &'static str
 }
 
 fn which(body: &BatchesBody, what: BatchAsk) -> Result<(BatchesWhich, serde_json::Value), Problem> {
-    let bad = |detail: &str, remedy: String| {
-        Err(Problem::unprocessable("bad_selection", detail).remedy(remedy))
-    };
     if body.include_cancelled && !matches!(what, BatchAsk::Retry { .. }) {
-        let remedy = "Leave it out, or ask for a retry.".to_owned();
-        return bad("`include_cancelled` has a meaning for a retry only.", remedy);
+        let detail = "`include_cancelled` has a meaning for a retry only.";
+        return Err(selection::bad(detail, "Leave it out, or ask for a retry."));
     }
-    match (&body.ids, &body.filter) {
-        (Some(ids), None) => {
-            // Each once, in the order of ids, whatever was sent.
-            let ids: BTreeSet<Uuid> = ids.iter().copied().collect();
-            if ids.is_empty() || ids.len() > BATCHES_PER_ASK_MAX {
-                let remedy = format!("Name 1 to {BATCHES_PER_ASK_MAX} batches, or use `filter`.");
-                return bad("`ids` names no batch, or too many.", remedy);
-            }
-            let note = serde_json::json!({ "ids": ids.len() });
-            Ok((BatchesWhich::Ids(ids.into_iter().map(BatchId).collect()), note))
+    let filter = body.filter.as_ref();
+    let (which, note) =
+        selection::read("batches", body.ids.as_deref(), filter, BATCHES_PER_ASK_MAX)?;
+    let which = match which {
+        Selection::Ids(ids) => BatchesWhich::Ids(ids.into_iter().map(BatchId).collect()),
+        Selection::Filter(filter) => {
+            BatchesWhich::Fitting(Box::new(batches::query(&filter.clone().into())?))
         }
-        (None, Some(filter)) => {
-            let note = serde_json::json!({ "filter": filter });
-            let query = batches::query(&filter.clone().into())?;
-            Ok((BatchesWhich::Fitting(Box::new(query)), note))
-        }
-        _ => bad(
-            "The body must have either `ids` or `filter`.",
-            "Name batches by `ids`; `{\"filter\": {}}` means all.".to_owned(),
-        ),
-    }
+    };
+    Ok((which, note))
 }
 
 /// Asks something of many batches; the API's and the pages' way.
@@ -219,7 +211,12 @@ fn told(asked: BatchesAsked) -> Result<BatchesResult, Problem> {
         Some(problem) if !whole => return Err(problem),
         other => other,
     };
-    let mut result = BatchesResult { more: asked.more, broke_off, ..BatchesResult::default() };
+    let mut result = BatchesResult {
+        more: asked.more,
+        rest_until: asked.rest_until,
+        broke_off,
+        ..BatchesResult::default()
+    };
     let mut reasons: BTreeMap<&'static str, BatchesRefusal> = BTreeMap::new();
     for one in asked.batches {
         result.matched += 1;

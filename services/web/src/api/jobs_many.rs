@@ -1,6 +1,9 @@
 //! `/jobs/{cancel|retry|express}`: the same of many jobs at once.
 
-use super::jobs::{self, Ask, ListParams};
+use super::{
+    jobs::{self, Ask, ListParams},
+    selection::{self, Selection},
+};
 use crate::{
     app::App,
     auth::{Actor, Right},
@@ -10,7 +13,7 @@ use crate::{
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use tourbus_domain::JobId;
 use tourbus_store::{JOBS_PER_ASK_MAX, JobAsk, JobsWhich};
 use utoipa::ToSchema;
@@ -140,30 +143,13 @@ const fn to_store(what: Ask) -> JobAsk {
 }
 
 fn which(body: JobsBody) -> Result<(JobsWhich, serde_json::Value), Problem> {
-    let bad = |detail: &str, remedy: String| {
-        Err(Problem::unprocessable("bad_selection", detail).remedy(remedy))
+    let (which, note) =
+        selection::read("jobs", body.ids.as_deref(), body.filter, JOBS_PER_ASK_MAX)?;
+    let which = match which {
+        Selection::Ids(ids) => JobsWhich::Ids(ids.into_iter().map(JobId).collect()),
+        Selection::Filter(filter) => JobsWhich::Fitting(Box::new(jobs::query(&filter.into())?)),
     };
-    match (body.ids, body.filter) {
-        (Some(ids), None) => {
-            // Each once, in the order of ids, whatever was sent.
-            let ids: BTreeSet<Uuid> = ids.into_iter().collect();
-            if ids.is_empty() || ids.len() > JOBS_PER_ASK_MAX {
-                let remedy = format!("Name 1 to {JOBS_PER_ASK_MAX} jobs, or use `filter`.");
-                return bad("`ids` names no job, or too many.", remedy);
-            }
-            let note = serde_json::json!({ "ids": ids.len() });
-            Ok((JobsWhich::Ids(ids.into_iter().map(JobId).collect()), note))
-        }
-        (None, Some(filter)) => {
-            let note = serde_json::json!({ "filter": filter });
-            let query = jobs::query(&filter.into())?;
-            Ok((JobsWhich::Fitting(Box::new(query)), note))
-        }
-        _ => bad(
-            "The body must have either `ids` or `filter`.",
-            "Name jobs by `ids`; `{\"filter\": {}}` means all.".to_owned(),
-        ),
-    }
+    Ok((which, note))
 }
 
 /// Asks something of many jobs; the API's and the pages' way.

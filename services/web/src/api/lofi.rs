@@ -15,6 +15,7 @@ use crate::{
 };
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
+use tokio::try_join;
 use tourbus_domain::{ArtistId, ServerId};
 use tourbus_store::{
     LofiAnswer, LofiRefusal, LofiRequest, LofiSongs, LofiWhich, SONGS_PER_BATCH_MAX, Teller, Told,
@@ -25,7 +26,7 @@ use uuid::Uuid;
 /// Ids in one request at most.
 const IDS_MAX: usize = 50_000;
 /// Failures that are tried again at a time.
-const RETRIES_MAX: u32 = 5_000;
+pub const RETRIES_MAX: u32 = 5_000;
 
 /// What to convert. Exactly one of `song_ids`, `artist_ids`, `server_id` and `everything`.
 // The flags are the API's, independent of one another.
@@ -214,26 +215,30 @@ pub struct LofiOverview {
     pub lofis: u64,
     /// Conversions that wait or are at work.
     pub open: u64,
-    /// Songs whose last conversion failed. 1,001 means more than 1,000: they are counted up to there.
+    /// Songs whose last conversion failed; counted up to 200, the newest.
     pub failed: u64,
-    /// Of these, as far as they are counted, songs that have no LOFI at all.
+    /// Of these, songs that have no LOFI at all.
     pub failed_without_lofi: u64,
+    /// There are more than were counted.
+    pub failed_more: bool,
     /// Each server.
     pub servers: Vec<LofiServerView>,
 }
 
 /// How far the renditions are; the API's and the pages' way.
 pub async fn overview(app: &App) -> Result<LofiOverview, Problem> {
-    let servers = app.store.lofi_servers().await?;
+    let store = &app.store;
+    let (servers, failed, profile) =
+        try_join!(store.lofi_servers(), store.lofi_failed(), store.lofi_profile())?;
     let totals = tourbus_store::LofiTotals::of(&servers);
-    let (failed, failed_without_lofi) = app.store.lofi_failed().await?;
     Ok(LofiOverview {
-        profile: app.store.lofi_profile().await?,
+        profile,
         songs: totals.songs,
         lofis: totals.lofis,
         open: totals.open,
-        failed,
-        failed_without_lofi,
+        failed: failed.songs,
+        failed_without_lofi: failed.without_lofi,
+        failed_more: failed.more,
         servers: servers.into_iter().map(Into::into).collect(),
     })
 }

@@ -24,6 +24,7 @@ pub mod own;
 pub mod profiles;
 pub mod queues;
 mod routes;
+mod selection;
 pub mod servers;
 pub mod settings;
 pub mod tokens;

@@ -24,6 +24,7 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse, Redirect, Response},
 };
+use futures_util::future::try_join_all;
 use serde::Deserialize;
 use std::collections::HashSet;
 use tourbus_domain::{BatchId, JobState};
@@ -169,20 +170,21 @@ async fn sections(
     servers: &[ServerView],
 ) -> Result<Vec<Section>, Problem> {
     let small = batch.jobs_total <= JOBS as i32;
-    let mut sections = Vec::new();
-    // Each group is read by itself: a job that goes on between two readings is in both.
-    let mut seen = HashSet::new();
-    for (title, group, count) in groups(batch) {
-        if count == 0 {
-            continue;
-        }
+    let filled: Vec<_> = groups(batch).into_iter().filter(|(_, _, count)| *count > 0).collect();
+    let read = filled.iter().map(|(_, group, _)| {
         let limit = match group {
             _ if small => JOBS,
             JobGroup::Running | JobGroup::Failed => 25,
             JobGroup::Waiting | JobGroup::Cancelled => 10,
             JobGroup::Moved => 15,
         };
-        let rows = app.store.batch_jobs(batch.id.into(), group.states(), 0, limit).await?;
+        app.store.batch_jobs(batch.id.into(), group.states(), 0, limit)
+    });
+    let read = try_join_all(read).await?;
+    let mut sections = Vec::new();
+    // Each group is read by itself: a job that goes on between two readings is in both.
+    let mut seen = HashSet::new();
+    for ((title, group, count), rows) in filled.into_iter().zip(read) {
         let line = |row| JobLine::new(JobView::from(row), servers);
         let new = rows.into_iter().map(line).filter(|l: &JobLine| seen.insert(l.id));
         let lines: Vec<JobLine> = new.collect();

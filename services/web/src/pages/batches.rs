@@ -7,6 +7,7 @@ use super::{
     chrome::{Chrome, html},
     filters::{self, Choice},
     form::{Fields, query},
+    many::{BATCHES, Select},
 };
 use crate::{
     api::batches::{self, BatchParams},
@@ -20,7 +21,9 @@ use axum::{extract::State, response::Response};
 use serde::Deserialize;
 
 /// Batches on a page.
-const BATCHES: u32 = 30;
+const PER_PAGE: u32 = 30;
+const VERBS: [(&str, &str); 4] =
+    [("pause", "Pause"), ("resume", "Resume"), ("retry", "Retry"), ("cancel", "Cancel")];
 const STATES: [(&str, &str); 4] =
     [("", "Any state"), ("open", "Open"), ("paused", "Paused"), ("finished", "Finished")];
 const KINDS: [(&str, &str); 4] =
@@ -57,9 +60,15 @@ impl Query {
             requested_by: text("requested_by"),
             from: text("from"),
             to: text("to"),
-            cursor: None,
-            pick: String::new(),
+            ..Self::default()
         }
+    }
+
+    /// The fields that say which batches, as [`FILTER`] names them.
+    fn filter(&self) -> [(&'static str, &str); FILTER.len()] {
+        let values =
+            [&self.state, &self.kind, &self.server_id, &self.requested_by, &self.from, &self.to];
+        std::array::from_fn(|n| (FILTER[n], values[n].as_str()))
     }
 }
 
@@ -81,8 +90,7 @@ struct BatchesPage {
     /// Whether there are boxes to tick.
     pick: bool,
     picked: bool,
-    /// The query string by which all of this page are ticked.
-    pick_page: String,
+    select: Select,
 }
 
 /// The same as the API asks.
@@ -95,7 +103,7 @@ pub fn params(asked: &Query) -> Result<BatchParams, Problem> {
         requested_by: some(&asked.requested_by),
         since: midnight("From", &asked.from, 0)?,
         until: midnight("To", &asked.to, 1)?,
-        limit: Some(BATCHES),
+        limit: Some(PER_PAGE),
         cursor: asked.cursor.clone(),
     })
 }
@@ -108,14 +116,7 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let page = batches::page(&app, &params(&asked)?).await?;
     let servers = servers(&app).await?;
-    let base = [
-        ("state", &*asked.state),
-        ("kind", &*asked.kind),
-        ("server_id", &*asked.server_id),
-        ("requested_by", &*asked.requested_by),
-        ("from", &*asked.from),
-        ("to", &*asked.to),
-    ];
+    let base = asked.filter();
     let next = page.next_cursor.map(|c| {
         let all: Vec<_> = base.iter().copied().chain([("cursor", &*c)]).collect();
         query(&all)
@@ -130,11 +131,7 @@ pub async fn list(
         later: asked.cursor.is_some(),
         pick: actor.may(Right::Steer),
         picked: asked.pick == "page",
-        pick_page: {
-            let cursor = asked.cursor.as_deref().unwrap_or_default();
-            let all = base.iter().copied().chain([("cursor", cursor), ("pick", "page")]);
-            query(&all.collect::<Vec<_>>())
-        },
+        select: Select::new(&BATCHES, &VERBS, &base, asked.cursor.as_deref()),
         first: query(&base),
         next: next.unwrap_or_default(),
         asked,

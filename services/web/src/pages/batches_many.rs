@@ -3,8 +3,8 @@
 use super::{
     batches::{self as list, FILTER},
     chrome::{Chrome, html},
-    form::{Fields, query},
-    many::{self, BATCHES, ManyPage, Told, Words, count, plain},
+    form::Fields,
+    many::{self, BATCHES, BEFORE, Chosen, ManyPage, SHOWN_MAX, Told, Words, count, plain},
 };
 use crate::{
     api::batches_many::{self, BatchFilter, BatchesBody, BatchesResult},
@@ -13,11 +13,9 @@ use crate::{
     problem::Problem,
 };
 use axum::{extract::State, response::Response};
+use chrono::{DateTime, Utc};
 use std::collections::HashSet;
 use tourbus_store::BatchAsk;
-
-/// Batches whose outcome is shown one by one.
-const SHOWN_MAX: usize = 100;
 
 const fn words(what: BatchAsk) -> Words {
     match what {
@@ -91,6 +89,12 @@ fn told(what: BatchAsk, result: BatchesResult, fields: &[(String, String)]) -> T
     let over = result.batches.iter().filter(|b| b.outcome != "broke_off");
     let over: HashSet<String> = over.map(|b| b.id.to_string()).collect();
     let rest = fields.iter().filter(|(name, value)| name != "id" || !over.contains(value));
+    // Of a filter, what is older than where it ended.
+    let until = result.rest_until.map(|at| at.to_rfc3339());
+    let rest = rest.map(|(name, value)| match &until {
+        Some(until) if name == BEFORE => (name.clone(), until.clone()),
+        _ => (name.clone(), value.clone()),
+    });
     let lines = result.batches.iter().take(SHOWN_MAX);
     let reasons = result.refused_reasons.iter();
     Told {
@@ -103,47 +107,32 @@ fn told(what: BatchAsk, result: BatchesResult, fields: &[(String, String)]) -> T
             .map(|r| (count(r.batches), r.detail.to_owned(), r.remedy.to_owned()))
             .collect(),
         more: result.more,
-        rest: rest.cloned().collect(),
+        rest: rest.collect(),
         broke_off: result.broke_off.map_or_else(String::new, |p| p.detail),
     }
 }
 
-/// What a form asks for, the fields that say so, and where it came from.
-type Chosen = (BatchesBody, Vec<(String, String)>, String);
-
-/// Which batches a form means, and the fields that say so.
-fn chosen(fields: &Fields) -> Result<Chosen, Problem> {
-    let mut told: Vec<(String, String)> =
-        FILTER.iter().map(|name| ((*name).to_owned(), fields.text(name).to_owned())).collect();
-    let pairs: Vec<(&str, &str)> = told.iter().map(|(n, v)| (&**n, &**v)).collect();
-    let back = format!("/batches?{}", query(&pairs));
-    if fields.ticked("all") {
-        let params = list::params(&list::Query::of(fields))?;
-        told.push(("all".to_owned(), "1".to_owned()));
-        let before = many::counted_at(fields);
-        told.push(("before".to_owned(), before.to_rfc3339()));
-        let filter = Some(BatchFilter {
-            state: params.state,
-            kind: params.kind,
-            server_id: params.server_id,
-            requested_by: params.requested_by,
-            since: params.since,
-            until: Some(params.until.map_or(before, |until| until.min(before))),
-        });
-        return Ok((BatchesBody { filter, ..BatchesBody::default() }, told, back));
-    }
-    let ids = many::ticked(fields, &BATCHES)?;
-    told.extend(ids.iter().map(|id| ("id".to_owned(), id.to_string())));
-    Ok((BatchesBody { ids: Some(ids), ..BatchesBody::default() }, told, back))
+/// All that fit, of what was asked for before then.
+fn filter(form: &Fields, before: DateTime<Utc>) -> Result<BatchFilter, Problem> {
+    let params = list::params(&list::Query::of(form))?;
+    Ok(BatchFilter {
+        state: params.state,
+        kind: params.kind,
+        server_id: params.server_id,
+        requested_by: params.requested_by,
+        since: params.since,
+        until: Some(params.until.map_or(before, |until| until.min(before))),
+    })
 }
 
 async fn act(app: &App, actor: &Actor, what: BatchAsk, form: &Fields) -> Result<Response, Problem> {
-    let (body, mut fields, back) = chosen(form)?;
+    let Chosen { ids, filter, mut fields, back } =
+        many::chosen(form, &BATCHES, &FILTER, |before| filter(form, before))?;
     let include_cancelled = what == BatchAsk::Retry { include_cancelled: true };
     if include_cancelled {
         fields.push(("include_cancelled".to_owned(), "1".to_owned()));
     }
-    let body = BatchesBody { dry_run: !form.ticked("confirm"), include_cancelled, ..body };
+    let body = BatchesBody { ids, filter, include_cancelled, dry_run: !form.ticked("confirm") };
     let result = batches_many::ask(app, actor, what, &body).await?;
     let words = words(what);
     let batches = BATCHES.counted(result.matched);

@@ -46,7 +46,7 @@ fn is_open(place: &str, actor: &Actor) -> bool {
     match place {
         "/accounts" => actor.may(Right::Accounts),
         "/settings" => actor.may(Right::Servers),
-        _ => true,
+        _ => actor.may(Right::Look),
     }
 }
 

@@ -7,6 +7,7 @@ use super::{
     chrome::{Chrome, html},
     filters::{self, Choice},
     form::{Fields, query},
+    many::{JOBS, Select},
 };
 use crate::{
     api::jobs::{self, ListParams},
@@ -21,7 +22,9 @@ use serde::Deserialize;
 use tourbus_store::JobGroup;
 
 /// Jobs on a page.
-const JOBS: u32 = 50;
+const PER_PAGE: u32 = 50;
+const VERBS: [(&str, &str); 3] =
+    [("express", "Expedite"), ("retry", "Retry"), ("cancel", "Cancel")];
 
 /// Which jobs; empty fields stand for all.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -60,9 +63,23 @@ impl Query {
             requested_by: text("requested_by"),
             from: text("from"),
             to: text("to"),
-            cursor: None,
-            pick: String::new(),
+            ..Self::default()
         }
+    }
+
+    /// The fields that say which jobs, as [`FILTER`] names them.
+    fn filter(&self) -> [(&'static str, &str); FILTER.len()] {
+        let values = [
+            &self.group,
+            &self.state,
+            &self.kind,
+            &self.server_id,
+            &self.artist,
+            &self.requested_by,
+            &self.from,
+            &self.to,
+        ];
+        std::array::from_fn(|n| (FILTER[n], values[n].as_str()))
     }
 }
 
@@ -78,8 +95,7 @@ struct JobsPage {
     narrowed: bool,
     first: String,
     later: bool,
-    /// The query string by which all of this page are ticked.
-    pick_page: String,
+    select: Select,
 }
 
 const GROUPS: [(&str, &str); 6] = [
@@ -113,7 +129,7 @@ pub fn params(asked: &Query) -> Result<ListParams, Problem> {
         requested_by: some(&asked.requested_by),
         since: midnight("From", &asked.from, 0)?,
         until: midnight("To", &asked.to, 1)?,
-        limit: Some(JOBS),
+        limit: Some(PER_PAGE),
         cursor: asked.cursor.clone(),
     })
 }
@@ -126,16 +142,7 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let page = jobs::page(&app, &params(&asked)?).await?;
     let servers = servers(&app).await?;
-    let base = [
-        ("group", &*asked.group),
-        ("state", &*asked.state),
-        ("kind", &*asked.kind),
-        ("server_id", &*asked.server_id),
-        ("artist", &*asked.artist),
-        ("requested_by", &*asked.requested_by),
-        ("from", &*asked.from),
-        ("to", &*asked.to),
-    ];
+    let base = asked.filter();
     let next = page.next_cursor.map(|c| {
         let all: Vec<_> = base.iter().copied().chain([("cursor", &*c)]).collect();
         format!("?{}", query(&all))
@@ -159,11 +166,7 @@ pub async fn list(
         groups: filters::choices(&GROUPS, &asked.group),
         kinds: filters::choices(&KINDS, &asked.kind),
         homes: filters::servers(&servers, &asked.server_id),
-        pick_page: {
-            let cursor = asked.cursor.as_deref().unwrap_or_default();
-            let all = base.iter().copied().chain([("cursor", cursor), ("pick", "page")]);
-            query(&all.collect::<Vec<_>>())
-        },
+        select: Select::new(&JOBS, &VERBS, &base, asked.cursor.as_deref()),
         narrowed: base.iter().any(|(_, value)| !value.is_empty()),
         later: asked.cursor.is_some(),
         first: query(&base),

@@ -2,9 +2,9 @@
 
 use super::{
     chrome::{Chrome, html},
-    form::{Fields, query},
+    form::Fields,
     jobs::{self as list, FILTER},
-    many::{self, JOBS, ManyPage, Told, Words, count, plain},
+    many::{self, Chosen, JOBS, ManyPage, SHOWN_MAX, Told, Words, count, plain},
 };
 use crate::{
     api::{
@@ -16,9 +16,7 @@ use crate::{
     problem::Problem,
 };
 use axum::{extract::State, response::Response};
-
-/// Jobs whose outcome is shown one by one.
-const SHOWN_MAX: usize = 100;
+use chrono::{DateTime, Utc};
 
 const fn words(what: Ask) -> Words {
     match what {
@@ -63,41 +61,26 @@ fn told(result: JobsResult, fields: &[(String, String)]) -> Told {
     }
 }
 
-/// What a form asks for, the fields that say so, and where it came from.
-type Chosen = (JobsBody, Vec<(String, String)>, String);
-
-/// Which jobs a form means, and the fields that say so.
-fn chosen(fields: &Fields) -> Result<Chosen, Problem> {
-    let mut told: Vec<(String, String)> =
-        FILTER.iter().map(|name| ((*name).to_owned(), fields.text(name).to_owned())).collect();
-    let pairs: Vec<(&str, &str)> = told.iter().map(|(n, v)| (&**n, &**v)).collect();
-    let back = format!("/jobs?{}", query(&pairs));
-    if fields.ticked("all") {
-        let params = list::params(&list::Query::of(fields))?;
-        told.push(("all".to_owned(), "1".to_owned()));
-        let before = many::counted_at(fields);
-        told.push(("before".to_owned(), before.to_rfc3339()));
-        let filter = Some(JobFilter {
-            batch_id: None,
-            state: params.state,
-            kind: params.kind,
-            server_id: params.server_id,
-            artist: params.artist,
-            requested_by: params.requested_by,
-            since: params.since,
-            until: Some(params.until.map_or(before, |until| until.min(before))),
-        });
-        return Ok((JobsBody { filter, ..JobsBody::default() }, told, back));
-    }
-    let ids = many::ticked(fields, &JOBS)?;
-    told.extend(ids.iter().map(|id| ("id".to_owned(), id.to_string())));
-    Ok((JobsBody { ids: Some(ids), ..JobsBody::default() }, told, back))
+/// All that fit, of what was asked for before then.
+fn filter(form: &Fields, before: DateTime<Utc>) -> Result<JobFilter, Problem> {
+    let params = list::params(&list::Query::of(form))?;
+    Ok(JobFilter {
+        batch_id: None,
+        state: params.state,
+        kind: params.kind,
+        server_id: params.server_id,
+        artist: params.artist,
+        requested_by: params.requested_by,
+        since: params.since,
+        until: Some(params.until.map_or(before, |until| until.min(before))),
+    })
 }
 
 async fn act(app: &App, actor: &Actor, what: Ask, form: &Fields) -> Result<Response, Problem> {
-    let (body, fields, back) = chosen(form)?;
-    let body = JobsBody { dry_run: !form.ticked("confirm"), ..body };
-    let asked_only = body.dry_run;
+    let Chosen { ids, filter, fields, back } =
+        many::chosen(form, &JOBS, &FILTER, |before| filter(form, before))?;
+    let asked_only = !form.ticked("confirm");
+    let body = JobsBody { ids, filter, dry_run: asked_only };
     let result = jobs_many::ask(app, actor, what, body).await?;
     let words = words(what);
     let jobs = JOBS.counted(result.matched);

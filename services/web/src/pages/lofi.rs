@@ -9,7 +9,7 @@ use super::{
 use crate::{
     api::{
         jobs::{self, Ask},
-        lofi::{self, LofiBody, LofiOverview, LofiResult},
+        lofi::{self, LofiBody, LofiOverview, LofiResult, RETRIES_MAX},
         profiles::{self, NewProfile, ProfileView},
         view::{LofiFailureView, LofiServerView, ServerView},
     },
@@ -25,8 +25,8 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use serde::Deserialize;
+use tokio::try_join;
 use tourbus_domain::JobId;
-use tourbus_store::LOFI_FAILED_MAX;
 use uuid::Uuid;
 
 /// Failures on the page.
@@ -104,6 +104,8 @@ struct LofiPage {
     open: String,
     failed: u64,
     failed_text: String,
+    retry_text: String,
+    bare_text: String,
     bare: u64,
     more_failed: bool,
     servers: Vec<ServerLine>,
@@ -319,23 +321,19 @@ fn choices(
     [where_to, which.into(), profile]
 }
 
-impl LofiPage {
-    /// Whether more failed than are counted.
-    const fn uncounted(&self) -> bool {
-        self.failed > LOFI_FAILED_MAX
+/// What the button says that tries them again.
+fn retry_text(failed: u64, more: bool) -> String {
+    match failed {
+        _ if more => format!("Retry the newest {}", show::count(RETRIES_MAX.into())),
+        1 => "Retry it".to_owned(),
+        n => format!("Retry all {}", show::count(n as i64)),
     }
-}
-
-/// How many failed, as far as they are counted.
-pub fn failed_text(failed: u64) -> String {
-    if failed > LOFI_FAILED_MAX {
-        return format!("more than {}", show::count(LOFI_FAILED_MAX as i64));
-    }
-    show::count(failed as i64)
 }
 
 async fn answer(app: &App, actor: &Actor, asked: Asked, said: Said) -> Result<Response, Problem> {
-    let servers = super::batch::servers(app).await?;
+    let failures = async { Ok(app.store.lofi_failures(FAILURES).await?) };
+    let (servers, overview, failures, profiles) =
+        try_join!(super::batch::servers(app), lofi::overview(app), failures, profiles::all(app))?;
     let LofiOverview {
         profile: default,
         songs,
@@ -343,10 +341,9 @@ async fn answer(app: &App, actor: &Actor, asked: Asked, said: Said) -> Result<Re
         open,
         failed,
         failed_without_lofi,
+        failed_more,
         servers: of,
-    } = lofi::overview(app).await?;
-    let failures = app.store.lofi_failures(FAILURES).await?;
-    let profiles = profiles::all(app).await?;
+    } = overview;
     let [where_to, which, profile] = choices(&asked.body, &servers, &profiles, &default);
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let missing = number(songs.saturating_sub(lofis));
@@ -361,7 +358,9 @@ async fn answer(app: &App, actor: &Actor, asked: Asked, said: Said) -> Result<Re
         missing_text: show::count(missing),
         open: show::count(number(open)),
         failed,
-        failed_text: failed_text(failed),
+        failed_text: show::up_to(failed, failed_more),
+        retry_text: retry_text(failed, failed_more),
+        bare_text: show::at_least(failed_without_lofi, failed_more),
         bare: failed_without_lofi,
         more_failed: failed > u64::from(FAILURES),
         servers: of.iter().map(|s| server_line(s, &servers)).collect(),

@@ -24,8 +24,8 @@ use uuid::Uuid;
 
 /// Artists on a page.
 const ARTISTS: u32 = 50;
-/// A count goes no further: "more than 10,000" is as good.
-const COUNT_MAX: u32 = 10_000;
+/// A count goes no further: "2,000+" is as good.
+const COUNT_MAX: u32 = 2_000;
 /// Asks for the list alone.
 const FRAGMENT: &str = "x-fragment";
 
@@ -70,7 +70,7 @@ struct Line {
 /// The list of artists that can be chosen.
 struct List {
     lines: Vec<Line>,
-    /// How many match; "more than …" if there are too many to count.
+    /// How many match; "2,000+" if there are too many to count.
     matching: String,
     /// The same as a number; only as far as counted.
     matching_n: u64,
@@ -256,7 +256,6 @@ async fn list(
     } else {
         count(app, &which, servers).await?
     };
-    let counted = show::count(matching_n.min(u64::from(COUNT_MAX)) as i64);
     let too_many = !which.filter.is_empty() && matching_n > u64::from(COUNT_MAX);
     let sort = if sorted == Sort::Name { "" } else { sort_name(sorted) };
     let base = [("filter", &*which.filter), ("server_id", &*asked.server_id), ("sort", sort)];
@@ -264,9 +263,9 @@ async fn list(
     Ok(List {
         lines: page.items.into_iter().map(|a| line(a, servers)).collect(),
         matching: if too_many {
-            format!("more than {counted}")
+            show::up_to(COUNT_MAX.into(), true)
         } else {
-            show::count(matching_n as i64)
+            show::up_to(matching_n, false)
         },
         matching_n,
         first: query(&base),

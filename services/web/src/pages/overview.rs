@@ -21,8 +21,10 @@ use crate::{
 };
 use askama::Template;
 use axum::{extract::State, response::Response};
+use futures_util::TryFutureExt;
+use tokio::try_join;
 use tourbus_domain::Lane;
-use tourbus_store::{LOFI_FAILED_MAX, LanePauseRow, NEEDS_MAX, Needs};
+use tourbus_store::{FAILED_MOVES_MAX, LanePauseRow, LofiFailed, Needs};
 
 /// Batches that are shown.
 const BATCHES: u32 = 8;
@@ -74,6 +76,13 @@ fn counted(n: i64, one: &str, many: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{} {many}", show::count(n)) }
 }
 
+fn failed_moves(n: i64) -> String {
+    if n > FAILED_MOVES_MAX {
+        return format!("{}+ artists’ last moves failed", show::count(FAILED_MOVES_MAX));
+    }
+    counted(n, "artist’s last move failed", "artists’ last moves failed")
+}
+
 /// What is wrong with a server by itself.
 fn of_server(server: &ServerView) -> Option<Need> {
     let href = format!("/servers/{}", server.id);
@@ -115,11 +124,7 @@ fn full(server: &ServerView) -> Option<Need> {
 fn of_database(needs: &Needs) -> Vec<Need> {
     let need = |n: i64, one: &str, many: &str, more: &str, href: &str, mend| {
         (n > 0).then(|| Need {
-            what: if n > NEEDS_MAX {
-                format!("More than {} {many}", show::count(NEEDS_MAX))
-            } else {
-                counted(n, one, many)
-            },
+            what: counted(n, one, many),
             more: more.to_owned(),
             href: href.to_owned(),
             mend,
@@ -134,14 +139,12 @@ fn of_database(needs: &Needs) -> Vec<Need> {
             "/jobs?group=failed",
             "Look at it",
         ),
-        need(
-            needs.failed_moves,
-            "artist’s last move failed",
-            "artists’ last moves failed",
-            "Everything was undone: they are where they were.",
-            "/jobs?group=failed&kind=move",
-            "Look and retry",
-        ),
+        (needs.failed_moves > 0).then(|| Need {
+            what: failed_moves(needs.failed_moves),
+            more: "Everything was undone: they are where they were.".to_owned(),
+            href: "/jobs?group=failed&kind=move".to_owned(),
+            mend: "Look and retry",
+        }),
         need(
             needs.red_checks,
             "check of a server is red",
@@ -221,22 +224,17 @@ async fn of_lanes(app: &App) -> Result<Vec<Need>, Problem> {
 }
 
 async fn of_lofi(app: &App) -> Result<Option<Need>, Problem> {
-    let (failed, bare) = app.store.lofi_failed().await?;
-    let hidden = if bare > 0 {
-        let least = if failed > LOFI_FAILED_MAX { "At least " } else { "" };
-        least.to_owned()
-            + &counted(bare.try_into().unwrap_or(i64::MAX), "has", "have")
-            + " no LOFI at all."
-    } else {
-        String::new()
-    };
-    Ok((failed > 0).then(|| Need {
-        what: if failed == 1 {
-            "1 song could not be converted".to_owned()
-        } else {
-            format!("{} songs could not be converted", super::lofi::failed_text(failed))
+    let LofiFailed { songs, without_lofi: bare, more } = app.store.lofi_failed().await?;
+    let have = if bare == 1 && !more { "has" } else { "have" };
+    Ok((songs > 0).then(|| Need {
+        what: match songs {
+            1 if !more => "1 song could not be converted".to_owned(),
+            n => format!("{} songs could not be converted", show::up_to(n, more)),
         },
-        more: hidden,
+        more: match bare {
+            0 => String::new(),
+            n => format!("{} {have} no LOFI at all.", show::at_least(n, more)),
+        },
         href: "/lofi".to_owned(),
         mend: "See why",
     }))
@@ -355,24 +353,38 @@ fn disks(servers: &[ServerView]) -> Chart {
 
 /// Everything at a glance.
 pub async fn page(State(app): State<App>, actor: Actor) -> Result<Response, Problem> {
-    let live = live(&app).await?;
-    // First what makes others follow: nobody can report to a broker that takes nothing.
-    let mut needs = of_broker(&app).await;
-    needs.extend(live.iter().filter_map(of_server));
-    needs.extend(live.iter().filter_map(full));
-    needs.extend(of_database(&app.store.needs().await?));
-    needs.extend(of_watch(&app).await?);
-    needs.extend(of_webhooks(&app).await?);
-    needs.extend(of_lanes(&app).await?);
-    needs.extend(of_verify(&app).await?);
-    needs.extend(of_lofi(&app).await?);
     let params = BatchParams {
         state: Some("open".to_owned()),
         limit: Some(BATCHES),
         ..BatchParams::default()
     };
-    let ever = servers(&app).await?;
-    let running = batches::page(&app, &params).await?.items;
+    let broker = async { Ok(of_broker(&app).await) };
+    let database = async { Ok(of_database(&app.store.needs().await?)) };
+    let (live, ever, running) =
+        (live(&app), servers(&app), batches::page(&app, &params).map_ok(|page| page.items));
+    // They are asked side by side: none is long, and there are many.
+    let (live, ever, running, broker, database, watch, webhooks, lanes, findings, songs) = try_join!(
+        live,
+        ever,
+        running,
+        broker,
+        database,
+        of_watch(&app),
+        of_webhooks(&app),
+        of_lanes(&app),
+        of_verify(&app),
+        of_lofi(&app),
+    )?;
+    // First what makes others follow: nobody can report to a broker that takes nothing.
+    let mut needs = broker;
+    needs.extend(live.iter().filter_map(of_server));
+    needs.extend(live.iter().filter_map(full));
+    needs.extend(database);
+    needs.extend(watch);
+    needs.extend(webhooks);
+    needs.extend(lanes);
+    needs.extend(findings);
+    needs.extend(songs);
     let charts = vec![
         chart("Plays, last 30 days", &live, |s| s.plays_30d, show::count),
         chart("Plays, ever", &live, |s| s.plays_total, show::count),

@@ -31,6 +31,18 @@ pub fn message(text: &str) -> String {
     ends(&words.join(" "), MESSAGE_CHARS_MAX)
 }
 
+/// A number that may be only where the counting ended: `12`, `200+`.
+pub fn up_to(n: u64, more: bool) -> String {
+    let n = count(n.try_into().unwrap_or(i64::MAX));
+    if more { format!("{n}+") } else { n }
+}
+
+/// What was found as far as was counted: `3`, `At least 3`.
+pub fn at_least(n: u64, more: bool) -> String {
+    let n = count(n.try_into().unwrap_or(i64::MAX));
+    if more { format!("At least {n}") } else { n }
+}
+
 /// A time: for machines, and as text that is the same for everybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct When {

@@ -339,8 +339,8 @@ pub async fn submit(
 /// What is mended is read again in any case; what is accepted must be what was shown.
 fn body(fields: &Fields) -> ResolveBody {
     let accept = fields.text("as") == "accepted";
-    let state = Some(fields.text("state")).filter(|s| accept && !s.is_empty());
-    ResolveBody { accept, state: state.map(str::to_owned) }
+    let state = accept.then(|| fields.text("state").to_owned());
+    ResolveBody { accept, state }
 }
 
 /// The part of an artist's page that tells of readings.

@@ -68,7 +68,8 @@ impl Store {
     pub async fn count_artists(&self, which: &Matching, max: u32) -> Result<u64, StoreError> {
         let mut sql = QueryBuilder::new("SELECT count(*) FROM (SELECT 1 FROM artists a");
         which.push_where(&mut sql);
-        sql.push(" LIMIT ").push_bind(i64::from(max) + 1).push(") x");
+        // In this order the index has the names as they are compared.
+        sql.push(" ORDER BY lower(a.name), a.id LIMIT ").push_bind(i64::from(max) + 1).push(") x");
         let n: i64 = sql.build_query_scalar().persistent(false).fetch_one(self.pool()).await?;
         Ok(n.unsigned_abs())
     }

@@ -3,19 +3,26 @@
 
 use super::{BatchQuery, push_query};
 use crate::{
-    Action, BatchCancelled, BatchRetried, By, Deed, DeedResult, JOBS_PER_ASK_MAX, NewestCursor,
-    Store, StoreError,
+    Action, BatchCancelled, BatchHeld, BatchRetried, By, Deed, DeedResult, JOBS_PER_ASK_MAX,
+    NewestCursor, Store, StoreError,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use sqlx::{FromRow, Postgres, QueryBuilder};
+use std::time::{Duration, Instant};
 use tourbus_domain::BatchId;
 use uuid::Uuid;
 
 /// Batches that one request walks at most: what is left is told, and can be asked for again.
 pub const BATCHES_PER_ASK_MAX: usize = 1000;
+/// How long one request walks before it begins with no other batch: who asks waits little longer.
+const WALK_MAX: Duration = Duration::from_secs(20);
 /// Batches that are read at a time.
 const BATCHES_PER_READ: u32 = 100;
+/// Jobs of a batch `b` that can be cancelled.
+const CANCELLABLE: &str = "(SELECT count(*) FROM jobs j WHERE j.batch_id = b.id \
+     AND j.state IN ('queued', 'running', 'copying', 'syncing', 'cutover') \
+     AND NOT j.cancel_requested)";
 
 /// What can be asked of batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,42 +50,35 @@ impl BatchAsk {
         }
     }
 
-    /// Of which batches `b` it can be asked. One in which a pause or a resume broke off half-way
+    /// Only batches `b` of which it can be asked. One in which a pause or a resume broke off half-way
     /// is asked once more; not for a job that somebody has expedited since.
-    const fn fits(self) -> &'static str {
+    fn push_fits(self, sql: &mut QueryBuilder<Postgres>) {
         match self {
-            Self::Pause => {
-                "b.finished_at IS NULL AND (b.paused_at IS NULL OR EXISTS (SELECT FROM jobs j \
+            Self::Pause => sql.push(
+                " AND b.finished_at IS NULL AND (b.paused_at IS NULL OR EXISTS (SELECT FROM jobs j \
                      WHERE j.batch_id = b.id AND j.state = 'queued' AND NOT EXISTS (SELECT \
                          FROM steps s WHERE s.job_id = j.id \
-                             AND (s.state = 'waiting' OR s.lane IN ('express', 'lofi')))))"
-            }
-            Self::Resume => {
-                "b.finished_at IS NULL AND (b.paused_at IS NOT NULL OR EXISTS (SELECT FROM jobs j \
+                             AND (s.state = 'waiting' OR s.lane IN ('express', 'lofi')))))",
+            ),
+            Self::Resume => sql.push(
+                " AND b.finished_at IS NULL AND (b.paused_at IS NOT NULL OR EXISTS (SELECT FROM jobs j \
                      JOIN steps s ON s.job_id = j.id AND s.state = 'waiting' \
-                     WHERE j.batch_id = b.id AND j.state = 'queued'))"
-            }
+                     WHERE j.batch_id = b.id AND j.state = 'queued'))",
+            ),
             Self::Cancel => {
-                "b.finished_at IS NULL AND EXISTS (SELECT FROM jobs j WHERE j.batch_id = b.id \
-                     AND j.state IN ('queued', 'running', 'copying', 'syncing', 'cutover') \
-                     AND NOT j.cancel_requested)"
+                sql.push(" AND b.finished_at IS NULL AND ").push(self.jobs()).push(" > 0")
             }
-            Self::Retry { include_cancelled: false } => "b.jobs_failed > 0",
-            Self::Retry { include_cancelled: true } => "b.jobs_failed + b.jobs_cancelled > 0",
-        }
+            Self::Retry { .. } => sql.push(" AND ").push(self.jobs()).push(" > 0"),
+        };
     }
 
     /// How many jobs of a batch `b` that fits are concerned.
     const fn jobs(self) -> &'static str {
         match self {
             Self::Pause | Self::Resume => "b.jobs_queued",
-            Self::Cancel => {
-                "(SELECT count(*) FROM jobs j WHERE j.batch_id = b.id \
-                     AND j.state IN ('queued', 'running', 'copying', 'syncing', 'cutover') \
-                     AND NOT j.cancel_requested)"
-            }
+            Self::Cancel => CANCELLABLE,
             Self::Retry { include_cancelled: false } => "b.jobs_failed",
-            Self::Retry { include_cancelled: true } => "b.jobs_failed + b.jobs_cancelled",
+            Self::Retry { include_cancelled: true } => "(b.jobs_failed + b.jobs_cancelled)",
         }
     }
 }
@@ -151,6 +151,8 @@ pub struct BatchesAsked {
     pub batches: Vec<BatchAsked>,
     /// Not all were asked: ask again.
     pub more: bool,
+    /// What was asked for before this time is left. Only of a walk by a query.
+    pub rest_until: Option<DateTime<Utc>>,
     /// Why it ended early, if it did. What is told of `batches` is so all the same.
     pub broke_off: Option<StoreError>,
 }
@@ -158,6 +160,11 @@ pub struct BatchesAsked {
 impl BatchesAsked {
     fn jobs(&self) -> u64 {
         self.batches.iter().map(|b| b.jobs).sum()
+    }
+
+    /// Jobs that were looked at, whatever came of it.
+    fn walked(&self) -> u64 {
+        self.batches.iter().map(|b| b.jobs + b.jobs_left).sum()
     }
 
     fn counts(&self, outcome: impl Fn(&BatchOutcome) -> bool) -> usize {
@@ -171,7 +178,6 @@ struct Standing {
     id: Uuid,
     created_at: DateTime<Utc>,
     ended: bool,
-    paused: bool,
 }
 
 fn select(columns: &'static str) -> QueryBuilder<Postgres> {
@@ -180,8 +186,16 @@ fn select(columns: &'static str) -> QueryBuilder<Postgres> {
     sql
 }
 
-const STANDING: &str =
-    "b.id, b.created_at, b.finished_at IS NOT NULL AS ended, b.paused_at IS NOT NULL AS paused";
+const STANDING: &str = "b.id, b.created_at, b.finished_at IS NOT NULL AS ended";
+
+/// On its way from batch to batch.
+struct Walk<'a> {
+    store: &'a Store,
+    what: BatchAsk,
+    by: &'a By,
+    begun: Instant,
+    asked: BatchesAsked,
+}
 
 impl Store {
     /// How many batches fit of which this can be asked, and how many jobs of theirs are concerned.
@@ -196,7 +210,7 @@ impl Store {
             BatchesWhich::Ids(ids) => push_ids(&mut sql, ids),
             BatchesWhich::Fitting(query) => push_query(&mut sql, query),
         }
-        sql.push(" AND ").push(what.fits());
+        what.push_fits(&mut sql);
         Ok(sql.build_query_as().persistent(false).fetch_one(self.pool()).await?)
     }
 
@@ -209,10 +223,11 @@ impl Store {
         by: &By,
         note: Value,
     ) -> BatchesAsked {
-        let mut asked = BatchesAsked::default();
-        if let Err(error) = self.walk_batches(what, which, by, &mut asked).await {
-            asked.broke_off = Some(error);
-        }
+        let begun = Instant::now();
+        let mut walk = Walk { store: self, what, by, begun, asked: BatchesAsked::default() };
+        let broke_off = walk.go(which).await.err();
+        let more = walk.asked.more || broke_off.is_some();
+        let asked = BatchesAsked { more, broke_off, ..walk.asked };
         // Each batch has its own entry; this one says that they were asked together.
         let detail = json!({
             "which": note,
@@ -232,41 +247,33 @@ impl Store {
         }
         asked
     }
+}
 
-    async fn walk_batches(
-        &self,
-        what: BatchAsk,
-        which: &BatchesWhich,
-        by: &By,
-        asked: &mut BatchesAsked,
-    ) -> Result<(), StoreError> {
+impl Walk<'_> {
+    async fn go(&mut self, which: &BatchesWhich) -> Result<(), StoreError> {
         match which {
-            BatchesWhich::Ids(ids) => {
-                for chunk in ids.chunks(BATCHES_PER_READ as usize) {
-                    let mut sql = select(STANDING);
-                    push_ids(&mut sql, chunk);
-                    let found: Vec<Standing> =
-                        sql.build_query_as().persistent(false).fetch_all(self.pool()).await?;
-                    for id in chunk {
-                        let standing = found.iter().find(|s| s.id == id.0).copied();
-                        if !self.ask_next(what, *id, standing, by, asked).await? {
-                            return Ok(());
-                        }
-                    }
-                }
-                Ok(())
-            }
-            BatchesWhich::Fitting(query) => self.walk_fitting(what, query, by, asked).await,
+            BatchesWhich::Ids(ids) => self.by_ids(ids).await,
+            BatchesWhich::Fitting(query) => self.fitting(query).await,
         }
     }
 
-    async fn walk_fitting(
-        &self,
-        what: BatchAsk,
-        query: &BatchQuery,
-        by: &By,
-        asked: &mut BatchesAsked,
-    ) -> Result<(), StoreError> {
+    async fn by_ids(&mut self, ids: &[BatchId]) -> Result<(), StoreError> {
+        for chunk in ids.chunks(BATCHES_PER_READ as usize) {
+            let mut sql = select(STANDING);
+            push_ids(&mut sql, chunk);
+            let found: Vec<Standing> =
+                sql.build_query_as().persistent(false).fetch_all(self.store.pool()).await?;
+            for id in chunk {
+                let standing = found.iter().find(|s| s.id == id.0);
+                if !self.next(*id, standing).await? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn fitting(&mut self, query: &BatchQuery) -> Result<(), StoreError> {
         // What is asked for from now on was not meant.
         let now = Utc::now();
         let until = Some(query.until.map_or(now, |until| until.min(now)));
@@ -274,16 +281,20 @@ impl Store {
         loop {
             let mut sql = select(STANDING);
             push_query(&mut sql, &page);
-            sql.push(" AND ").push(what.fits());
+            self.what.push_fits(&mut sql);
             sql.push(" ORDER BY b.created_at DESC, b.id DESC LIMIT ");
             sql.push_bind(i64::from(BATCHES_PER_READ));
             let rows: Vec<Standing> =
-                sql.build_query_as().persistent(false).fetch_all(self.pool()).await?;
-            let Some(last) = rows.last() else { return Ok(()) };
+                sql.build_query_as().persistent(false).fetch_all(self.store.pool()).await?;
+            let Some(last) = rows.last() else {
+                self.asked.rest_until = None;
+                return Ok(());
+            };
             page.after = Some(NewestCursor { created_at: last.created_at, id: last.id });
             for standing in rows {
-                let id = BatchId(standing.id);
-                if !self.ask_next(what, id, Some(standing), by, asked).await? {
+                // This one and what is older: times are kept to the microsecond.
+                self.asked.rest_until = Some(standing.created_at + TimeDelta::microseconds(1));
+                if !self.next(BatchId(standing.id), Some(&standing)).await? {
                     return Ok(());
                 }
             }
@@ -291,60 +302,50 @@ impl Store {
     }
 
     /// Asks the next batch; `false` when that would be too much for one request.
-    async fn ask_next(
-        &self,
-        what: BatchAsk,
-        id: BatchId,
-        standing: Option<Standing>,
-        by: &By,
-        asked: &mut BatchesAsked,
-    ) -> Result<bool, StoreError> {
-        let full =
-            asked.batches.len() >= BATCHES_PER_ASK_MAX || asked.jobs() >= JOBS_PER_ASK_MAX as u64;
-        if full {
-            asked.more = true;
+    async fn next(&mut self, id: BatchId, standing: Option<&Standing>) -> Result<bool, StoreError> {
+        let full = self.asked.batches.len() >= BATCHES_PER_ASK_MAX
+            || self.asked.walked() >= JOBS_PER_ASK_MAX as u64
+            || self.begun.elapsed() >= WALK_MAX;
+        // One at least, or asking again would come to nothing.
+        if full && !self.asked.batches.is_empty() {
+            self.asked.more = true;
             return Ok(false);
         }
-        let (outcome, jobs, jobs_left) = match self.ask_batch(what, id, standing, by).await {
+        let (outcome, jobs, jobs_left) = match self.ask(id, standing).await {
             Ok(told) => told,
             Err(error) => {
                 let outcome = BatchOutcome::BrokeOff;
-                asked.batches.push(BatchAsked { id, outcome, jobs: 0, jobs_left: 0 });
-                asked.more = true;
+                self.asked.batches.push(BatchAsked { id, outcome, jobs: 0, jobs_left: 0 });
                 return Err(error);
             }
         };
-        asked.batches.push(BatchAsked { id, outcome, jobs, jobs_left });
+        self.asked.batches.push(BatchAsked { id, outcome, jobs, jobs_left });
         Ok(true)
     }
 
     /// What came of it, how many jobs have changed, and how many were left as they were.
-    async fn ask_batch(
+    async fn ask(
         &self,
-        what: BatchAsk,
         id: BatchId,
-        standing: Option<Standing>,
-        by: &By,
+        standing: Option<&Standing>,
     ) -> Result<(BatchOutcome, u64, u64), StoreError> {
-        use BatchOutcome as O;
-        let refused = |why| Ok((O::Refused(why), 0, 0));
+        let refused = |why| Ok((BatchOutcome::Refused(why), 0, 0));
         let Some(standing) = standing else { return refused(BatchRefused::Unknown) };
-        match what {
+        let (store, by) = (self.store, self.by);
+        let pause = match self.what {
             BatchAsk::Retry { include_cancelled } => {
-                let done = self.retry_batch(id, include_cancelled, by).await?;
-                Ok(told_of_retry(done))
+                return Ok(told_of_retry(store.retry_batch(id, include_cancelled, by).await?));
             }
-            _ if standing.ended => refused(BatchRefused::Ended),
-            BatchAsk::Cancel => Ok(told_of_cancel(self.cancel_batch(id, by).await?)),
-            BatchAsk::Pause | BatchAsk::Resume => {
-                let pause = what == BatchAsk::Pause;
-                if standing.paused == pause {
-                    let jobs = self.hold_queued(id, pause, by).await?;
-                    return Ok((if jobs > 0 { O::Done } else { O::Unchanged }, jobs, 0));
-                }
-                Ok((O::Done, self.pause_batch(id, pause, by).await?, 0))
-            }
-        }
+            _ if standing.ended => return refused(BatchRefused::Ended),
+            BatchAsk::Cancel => return Ok(told_of_cancel(store.cancel_batch(id, by).await?)),
+            BatchAsk::Pause => true,
+            BatchAsk::Resume => false,
+        };
+        Ok(match store.pause_batch(id, pause, by).await? {
+            None => (BatchOutcome::Refused(BatchRefused::Ended), 0, 0),
+            Some(BatchHeld { asked: false, jobs: 0 }) => (BatchOutcome::Unchanged, 0, 0),
+            Some(BatchHeld { jobs, .. }) => (BatchOutcome::Done, jobs, 0),
+        })
     }
 }
 

@@ -76,13 +76,28 @@ impl JobGroup {
 /// first, instead of being collected from those artists.
 const FEW_ARTISTS_MAX: usize = 500;
 
-/// Whose jobs.
-pub(super) enum Whose {
-    Anybodys,
-    /// Of these artists.
+/// Likewise the batches that a person asked for.
+const FEW_BATCHES_MAX: usize = 500;
+
+/// What a filter means in rows of another table.
+pub(super) enum Meant {
+    Any,
+    /// These.
     Few(Vec<Uuid>),
-    /// Of artists with names like this.
+    /// Those with this: too many to name.
     Many(String),
+}
+
+impl Meant {
+    fn of(found: Vec<Uuid>, few_max: usize, what: String) -> Self {
+        if found.len() > few_max { Self::Many(what) } else { Self::Few(found) }
+    }
+}
+
+/// Whose jobs.
+pub(super) struct Whose {
+    artists: Meant,
+    batches: Meant,
 }
 
 /// Which jobs.
@@ -228,19 +243,25 @@ fn page_of(
     if let Some((column, server)) = server {
         sql.push(" AND j.").push(column).push(" = ").push_bind(server.0);
     }
-    match whose {
-        Whose::Anybodys => {}
-        Whose::Few(ids) => {
+    match &whose.artists {
+        Meant::Any => {}
+        Meant::Few(ids) => {
             sql.push(" AND j.artist_id = ANY(").push_bind(ids.clone()).push(")");
         }
-        Whose::Many(pattern) => {
+        Meant::Many(pattern) => {
             sql.push(" AND EXISTS (SELECT FROM artists a WHERE a.id = j.artist_id AND lower(a.name) LIKE ");
             sql.push_bind(pattern.clone()).push(")");
         }
     }
-    if let Some(person) = &query.requested_by {
-        sql.push(" AND j.batch_id IN (SELECT b.id FROM batches b WHERE b.requested_by = ");
-        sql.push_bind(person.clone()).push(")");
+    match &whose.batches {
+        Meant::Any => {}
+        Meant::Few(ids) => {
+            sql.push(" AND j.batch_id = ANY(").push_bind(ids.clone()).push(")");
+        }
+        Meant::Many(person) => {
+            sql.push(" AND j.batch_id IN (SELECT b.id FROM batches b WHERE b.requested_by = ");
+            sql.push_bind(person.clone()).push(")");
+        }
     }
     if let Some(since) = query.since {
         sql.push(" AND j.created_at >= ").push_bind(since);
@@ -298,19 +319,39 @@ pub(super) fn matching(
 impl Store {
     /// Whose jobs a query means.
     pub(super) async fn whose(&self, query: &JobQuery) -> Result<Whose, StoreError> {
-        let Some(artist) = &query.artist else { return Ok(Whose::Anybodys) };
+        Ok(Whose {
+            artists: match &query.artist {
+                None => Meant::Any,
+                Some(artist) => self.artists_meant(artist).await?,
+            },
+            batches: match &query.requested_by {
+                None => Meant::Any,
+                Some(person) => self.batches_meant(person).await?,
+            },
+        })
+    }
+
+    async fn artists_meant(&self, artist: &str) -> Result<Meant, StoreError> {
         if let Ok(id) = artist.parse() {
-            return Ok(Whose::Few(vec![id]));
+            return Ok(Meant::Few(vec![id]));
         }
         let pattern = like_pattern(artist);
-        let ids: Vec<Uuid> =
-            sqlx::query_scalar("SELECT id FROM artists WHERE lower(name) LIKE $1 LIMIT $2")
-                .bind(&pattern)
-                .bind(FEW_ARTISTS_MAX as i64 + 1)
-                .persistent(false)
-                .fetch_all(self.pool())
-                .await?;
-        Ok(if ids.len() > FEW_ARTISTS_MAX { Whose::Many(pattern) } else { Whose::Few(ids) })
+        let ids = sqlx::query_scalar("SELECT id FROM artists WHERE lower(name) LIKE $1 LIMIT $2")
+            .bind(&pattern)
+            .bind(FEW_ARTISTS_MAX as i64 + 1)
+            .persistent(false)
+            .fetch_all(self.pool())
+            .await?;
+        Ok(Meant::of(ids, FEW_ARTISTS_MAX, pattern))
+    }
+
+    async fn batches_meant(&self, person: &str) -> Result<Meant, StoreError> {
+        let ids = sqlx::query_scalar("SELECT id FROM batches WHERE requested_by = $1 LIMIT $2")
+            .bind(person)
+            .bind(FEW_BATCHES_MAX as i64 + 1)
+            .fetch_all(self.pool())
+            .await?;
+        Ok(Meant::of(ids, FEW_BATCHES_MAX, person.to_owned()))
     }
 
     /// Jobs, the newest first.

@@ -8,7 +8,18 @@ use tourbus_domain::{JobId, ServerId};
 use uuid::Uuid;
 
 /// Songs whose last conversion failed are counted up to here.
-pub const LOFI_FAILED_MAX: u64 = 1_000;
+const FAILED_MAX: i64 = 200;
+
+/// Songs whose last conversion failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LofiFailed {
+    /// How many, as far as they are counted; the newest.
+    pub songs: u64,
+    /// Of these, those that serve no rendition.
+    pub without_lofi: u64,
+    /// There are more than were counted.
+    pub more: bool,
+}
 
 /// How far one server is.
 #[derive(Debug, Clone, FromRow)]
@@ -129,21 +140,25 @@ impl Store {
         Ok(rows)
     }
 
-    /// How many those are, and how many of them serve no rendition; of the newest
-    /// [`LOFI_FAILED_MAX`] and one more, which means that there are more.
-    pub async fn lofi_failed(&self) -> Result<(u64, u64), StoreError> {
+    /// How many those are, as far as they are counted.
+    pub async fn lofi_failed(&self) -> Result<LofiFailed, StoreError> {
         let (all, bare): (i64, i64) = sqlx::query_as(
-            "SELECT count(*), count(*) FILTER (WHERE NOT has_lofi)
-             FROM (SELECT s.has_lofi FROM jobs j JOIN songs s ON s.id = j.song_id
+            "SELECT count(*), count(*) FILTER (WHERE NOT has_lofi AND n <= $1)
+             FROM (SELECT s.has_lofi, row_number() OVER (ORDER BY j.finished_at DESC, j.id) AS n
+                 FROM jobs j JOIN songs s ON s.id = j.song_id
                  WHERE j.kind = 'lofi' AND j.state = 'failed'
                      AND NOT EXISTS (SELECT FROM jobs n WHERE n.song_id = j.song_id
                          AND (n.created_at, n.id) > (j.created_at, j.id))
-                 ORDER BY j.finished_at DESC, j.id LIMIT $1) newest",
+                 ORDER BY j.finished_at DESC, j.id LIMIT $1 + 1) newest",
         )
-        .bind(LOFI_FAILED_MAX as i64 + 1)
+        .bind(FAILED_MAX)
         .fetch_one(self.pool())
         .await?;
-        Ok((all.unsigned_abs(), bare.unsigned_abs()))
+        Ok(LofiFailed {
+            songs: all.min(FAILED_MAX).unsigned_abs(),
+            without_lofi: bare.unsigned_abs(),
+            more: all > FAILED_MAX,
+        })
     }
 
     /// The jobs of those, to be tried again.

@@ -5,8 +5,8 @@ use chrono::{TimeDelta, Utc};
 use serde_json::json;
 use tourbus_domain::{Input, MoveSettings, StepRef};
 use tourbus_store::{
-    BatchQuery, BatchStage, By, DeadLetterQuery, JobQuery, NewDeadLetter, NewestCursor, Requeueing,
-    SUPERSEDED, UNREADABLE,
+    BatchHeld, BatchQuery, BatchStage, By, DeadLetterQuery, JobQuery, NewDeadLetter, NewestCursor,
+    Requeueing, SUPERSEDED, UNREADABLE,
 };
 use uuid::Uuid;
 
@@ -127,8 +127,10 @@ async fn a_paused_batch_begins_nothing_new_and_ends_well_once_resumed() {
     let begun = &orders[0];
     db.tell(&[told(begun, Input::Started(step_of(begun)))]).await;
 
-    assert_eq!(db.store.pause_batch(batch, true, &operator()).await.unwrap(), 5);
-    assert_eq!(db.store.pause_batch(batch, true, &operator()).await.unwrap(), 0, "twice is once");
+    let pause = async |pause| db.store.pause_batch(batch, pause, &operator()).await.unwrap();
+    assert_eq!(pause(true).await, Some(BatchHeld { asked: true, jobs: 5 }));
+    let twice = Some(BatchHeld { asked: false, jobs: 0 });
+    assert_eq!(pause(true).await, twice, "twice is once");
     let row = &db.batches().await[0];
     assert_eq!(row.paused_by.as_deref(), Some("operator@test"));
     assert_eq!(db.jobs().await.iter().filter(|j| j.paused).count(), 5);
@@ -152,10 +154,18 @@ async fn a_paused_batch_begins_nothing_new_and_ends_well_once_resumed() {
     db.work_off().await;
     assert_eq!(db.state(waiting.id.into()).await, "succeeded");
 
-    assert_eq!(db.store.pause_batch(batch, false, &operator()).await.unwrap(), 4);
+    // Another one is; that the batch is paused once more does not hold it back.
+    let waiting = db.jobs().await.into_iter().find(|j| j.paused).unwrap();
+    db.store.express_job(waiting.id.into(), &operator()).await.unwrap().unwrap();
+    assert_eq!(pause(true).await, twice);
+    db.work_off().await;
+    assert_eq!(db.state(waiting.id.into()).await, "succeeded");
+
+    assert_eq!(pause(false).await, Some(BatchHeld { asked: true, jobs: 3 }));
     db.work_off().await;
     let row = &db.batches().await[0];
     assert_eq!((row.jobs_succeeded, row.paused_at), (6, None));
+    assert_eq!(pause(true).await, None, "it has ended");
     db.finish().await;
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tourbus_domain::{JobState, Lane, LanePauses};
 use tourbus_protocol::{Heartbeat, Order};
 use tourbus_store::{
-    BatchAsk, BatchOutcome, BatchRefused, BatchesWhich, By, HeartbeatFrom, JobAsk, JobQuery,
-    JobsWhich, LaneChanged,
+    BATCHES_PER_ASK_MAX, BatchAsk, BatchOutcome, BatchQuery, BatchRefused, BatchesWhich, By,
+    HeartbeatFrom, JobAsk, JobQuery, JobsWhich, LaneChanged,
 };
 
 fn operator() -> By {
@@ -80,6 +80,14 @@ async fn batches_are_retried_on_request_and_what_has_ended_says_so() {
     let refused = |why| both(BatchOutcome::Refused(why));
     assert_eq!(ask(with, &named).await, refused(BatchRefused::Undoing));
     db.work_off().await;
+    // How far they were when they ended is kept, until they go on and end anew.
+    let moved = async || {
+        let mut progress = db.store.batch_progress(&ids).await.unwrap();
+        progress.sort_by_key(|p| p.bytes_moved);
+        let kept = db.sql("SELECT count(*) FROM batch_ends").await.unwrap();
+        (progress.into_iter().map(|p| (p.bytes_moved, p.bytes_total)).collect::<Vec<_>>(), kept)
+    };
+    assert_eq!(moved().await, (vec![(0, 0), (0, 0)], "2".to_owned()));
     for what in [BatchAsk::Pause, BatchAsk::Resume, BatchAsk::Cancel] {
         assert_eq!(ask(what, &named).await, refused(BatchRefused::Ended));
         assert_eq!(ask(what, &all).await, []);
@@ -98,6 +106,35 @@ async fn batches_are_retried_on_request_and_what_has_ended_says_so() {
     assert_eq!(ask(BatchAsk::Resume, &all).await, done);
     db.work_off().await;
     assert!(db.jobs().await.iter().all(|j| j.state == "succeeded"));
+    let each = 5 * MIB as i64;
+    assert_eq!(moved().await, (vec![(each, each), (2 * each, 2 * each)], "2".to_owned()));
+    db.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_too_much_for_one_request_goes_on_where_it_ended() {
+    let db = Db::start("many_rest").await;
+    db.sql(
+        "INSERT INTO batches (id, kind, requested_by, jobs_total, jobs_queued, created_at)
+         SELECT gen_random_uuid(), 'move', 'x', 1, 1, now() - interval '1 us' * (n / 2)
+         FROM generate_series(0, 1002) n",
+    )
+    .await
+    .unwrap();
+    let ask = async |until| {
+        let query = BatchQuery { until, ..BatchQuery::default() };
+        let which = BatchesWhich::Fitting(Box::new(query));
+        let asked = db.store.ask_batches(BatchAsk::Pause, &which, &operator(), json!({})).await;
+        assert!(asked.broke_off.is_none());
+        assert!(asked.batches.iter().all(|b| b.outcome == BatchOutcome::Done));
+        (asked.batches.len(), asked.more, asked.rest_until)
+    };
+    let (done, more, rest) = ask(None).await;
+    assert_eq!((done, more), (BATCHES_PER_ASK_MAX, true));
+    // Paused meanwhile by somebody who lets them go again: what was asked already is not asked anew.
+    db.sql("UPDATE batches SET paused_at = NULL, paused_by = NULL").await.unwrap();
+    let (done, more, rest) = ask(rest).await;
+    assert_eq!((done, more, rest), (3, false, None));
     db.finish().await;
 }
 

@@ -102,6 +102,10 @@ pub struct FormPage {
     pub default_now: String,
 }
 
+/// What may be wrong, from the top of the page to its end.
+const FIELDS: [&str; 6] =
+    ["name", "ip", "url", "limits.moves", "limits.bandwidth", "limits.disk_reserve_bytes"];
+
 impl FormPage {
     /// What is wrong with a field; with `""`, what is wrong with none.
     pub fn at(&self, field: &str) -> Vec<&Problem> {
@@ -111,7 +115,7 @@ impl FormPage {
 
     /// Whether this field is the first that something is wrong with: where the page opens.
     pub fn is_first(&self, field: &str) -> bool {
-        self.problems.iter().find_map(|p| p.field) == Some(field)
+        FIELDS.into_iter().find(|f| !self.at(f).is_empty()) == Some(field)
     }
 
     fn answer(&self) -> Result<Response, Problem> {

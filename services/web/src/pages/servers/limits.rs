@@ -154,7 +154,7 @@ fn megabytes(text: &str, field: &'static str) -> Result<Option<u64>, Problem> {
 
 fn wrong(text: &str, field: &'static str, remedy: &str) -> Problem {
     let short: String = text.chars().take(40).collect();
-    Problem::unprocessable("bad_limits", format!("{short:?} is no such number."))
+    Problem::unprocessable("bad_limits", format!("{short:?} is no number that fits here."))
         .remedy(remedy)
         .field(field)
 }

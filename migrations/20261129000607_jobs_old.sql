@@ -1,0 +1,2 @@
+-- Likewise.
+DROP INDEX jobs_newest, jobs_by_batch, jobs_batch_progress;
