@@ -3,6 +3,7 @@
 use crate::{
     Action, By, Deed, InputError, Outcome, Store, StoreError, Teller, Told, audit, notify,
 };
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use tourbus_domain::{BatchId, IllegalTransition, Input, JobId, JobState, MoveSettings};
 use uuid::Uuid;
@@ -86,17 +87,16 @@ impl Store {
         pause: bool,
         by: &By,
     ) -> Result<Option<BatchHeld>, StoreError> {
-        let action = if pause { Action::BatchPause } else { Action::BatchResume };
         let mut tx = self.pool().begin().await?;
-        let batch_row: Option<(bool, i32)> = sqlx::query_as(
-            "SELECT paused_at IS NOT NULL, jobs_queued FROM batches \
+        let found: Option<(Option<DateTime<Utc>>, i32)> = sqlx::query_as(
+            "SELECT paused_at, jobs_queued FROM batches \
              WHERE id = $1 AND finished_at IS NULL FOR UPDATE",
         )
         .bind(batch.0)
         .fetch_optional(&mut *tx)
         .await?;
-        let Some((paused, queued)) = batch_row else { return Ok(None) };
-        let asked = paused != pause;
+        let Some((paused_at, queued)) = found else { return Ok(None) };
+        let asked = paused_at.is_some() != pause;
         if asked {
             sqlx::query(
                 "UPDATE batches SET paused_at = CASE WHEN $2 THEN now() END, \
@@ -108,21 +108,24 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             notify::changed(&mut tx, &[], &[batch.0]).await?;
+            audit::record(&mut tx, &[held(batch, pause, u64::from(queued.unsigned_abs()), by)])
+                .await?;
         }
-        let detail = json!({ "jobs": queued });
-        let deed = Deed::done(by, action, format!("batch:{batch}")).detail(detail);
-        audit::record(&mut tx, &[deed]).await?;
         tx.commit().await?;
-        let jobs = self.hold_queued(batch, pause, asked, by).await?;
+        let jobs = self.hold_queued(batch, pause, paused_at, by).await?;
+        if !asked && jobs > 0 {
+            self.record(&[held(batch, pause, jobs, by)]).await?;
+        }
         Ok(Some(BatchHeld { asked, jobs }))
     }
 
-    /// Tells the jobs of a batch that it was paused or goes on. How many that has changed.
+    /// Tells the jobs of a batch that it was paused or goes on, but those that somebody has expedited
+    /// since. How many that has changed.
     async fn hold_queued(
         &self,
         batch: BatchId,
         pause: bool,
-        expedited_too: bool,
+        since: Option<DateTime<Utc>>,
         by: &By,
     ) -> Result<u64, StoreError> {
         let input = if pause { Input::Pause } else { Input::Resume };
@@ -130,11 +133,12 @@ impl Store {
         let ids: Vec<Uuid> = sqlx::query_scalar(
             "SELECT id FROM jobs j WHERE batch_id = $1 \
                  AND state IN ('queued', 'failed', 'cancelled', 'stuck') \
-                 AND ($2 OR NOT EXISTS (SELECT FROM steps s WHERE s.job_id = j.id \
-                     AND s.lane IN ('express', 'lofi'))) ORDER BY id",
+                 AND (NOT $2 OR NOT EXISTS (SELECT FROM job_events e WHERE e.job_id = j.id \
+                     AND e.name = 'express_requested' AND e.at >= $3)) ORDER BY id",
         )
         .bind(batch.0)
-        .bind(expedited_too || !pause)
+        .bind(pause)
+        .bind(since)
         .fetch_all(self.pool())
         .await?;
         let one = |id| Told {
@@ -188,4 +192,9 @@ impl Store {
         let mut outcomes = self.apply_inputs(&told, &MoveSettings::default()).await?;
         Ok(outcomes.pop().unwrap_or(Err(InputError::UnknownJob)))
     }
+}
+
+fn held(batch: BatchId, pause: bool, jobs: u64, by: &By) -> Deed {
+    let action = if pause { Action::BatchPause } else { Action::BatchResume };
+    Deed::done(by, action, format!("batch:{batch}")).detail(json!({ "jobs": jobs }))
 }

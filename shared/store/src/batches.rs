@@ -200,12 +200,12 @@ impl Store {
         let rows = sqlx::query_as(concat!(
             "SELECT e.batch_id, e.bytes_total, e.bytes_done, e.bytes_moved, e.started_at \
              FROM batch_ends e JOIN batches b ON b.id = e.batch_id \
-             WHERE b.id = ANY($1) AND b.finished_at IS NOT NULL \
+             WHERE b.id = ANY($1) AND b.finished_at = e.finished_at \
              UNION ALL ",
             progress!(
-                "batch_id = ANY(ARRAY(SELECT id FROM batches WHERE id = ANY($1) \
-                     AND (finished_at IS NULL OR NOT EXISTS (SELECT FROM batch_ends e \
-                         WHERE e.batch_id = batches.id))))"
+                "batch_id = ANY(ARRAY(SELECT b.id FROM batches b WHERE b.id = ANY($1) \
+                     AND NOT EXISTS (SELECT FROM batch_ends e \
+                         WHERE e.batch_id = b.id AND e.finished_at = b.finished_at)))"
             ),
         ))
         .bind(ids)

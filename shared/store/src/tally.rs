@@ -128,18 +128,21 @@ macro_rules! progress {
 }
 pub(crate) use progress;
 
-/// Keeps how far batches were when they ended, so that nobody adds that up again. One that goes on has
-/// it changed when it ends anew.
+/// Keeps how far batches were when they ended, so that nobody adds that up again; with the time, for one
+/// that goes on ends anew.
 async fn keep_ends(conn: &mut PgConnection, batches: &[Uuid]) -> Result<(), StoreError> {
     if batches.is_empty() {
         return Ok(());
     }
     sqlx::query(concat!(
-        "INSERT INTO batch_ends (batch_id, bytes_total, bytes_done, bytes_moved, started_at) ",
+        "INSERT INTO batch_ends (batch_id, finished_at, bytes_total, bytes_done, bytes_moved, \
+             started_at) \
+         SELECT b.id, b.finished_at, p.bytes_total, p.bytes_done, p.bytes_moved, p.started_at FROM (",
         progress!("batch_id = ANY($1)"),
-        " ON CONFLICT (batch_id) DO UPDATE SET bytes_total = excluded.bytes_total, \
-             bytes_done = excluded.bytes_done, bytes_moved = excluded.bytes_moved, \
-             started_at = excluded.started_at"
+        ") p JOIN batches b ON b.id = p.batch_id WHERE b.finished_at IS NOT NULL \
+         ON CONFLICT (batch_id) DO UPDATE SET finished_at = excluded.finished_at, \
+             bytes_total = excluded.bytes_total, bytes_done = excluded.bytes_done, \
+             bytes_moved = excluded.bytes_moved, started_at = excluded.started_at"
     ))
     .bind(batches)
     .execute(conn)

@@ -324,7 +324,7 @@ fn choices(
 /// What the button says that tries them again.
 fn retry_text(failed: u64, more: bool) -> String {
     match failed {
-        _ if more => format!("Retry the newest {}", show::count(RETRIES_MAX.into())),
+        _ if more => format!("Retry all, at most {}", show::count(RETRIES_MAX.into())),
         1 => "Retry it".to_owned(),
         n => format!("Retry all {}", show::count(n as i64)),
     }

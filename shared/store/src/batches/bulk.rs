@@ -19,10 +19,6 @@ pub const BATCHES_PER_ASK_MAX: usize = 1000;
 const WALK_MAX: Duration = Duration::from_secs(20);
 /// Batches that are read at a time.
 const BATCHES_PER_READ: u32 = 100;
-/// Jobs of a batch `b` that can be cancelled.
-const CANCELLABLE: &str = "(SELECT count(*) FROM jobs j WHERE j.batch_id = b.id \
-     AND j.state IN ('queued', 'running', 'copying', 'syncing', 'cutover') \
-     AND NOT j.cancel_requested)";
 
 /// What can be asked of batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,18 +52,22 @@ impl BatchAsk {
         match self {
             Self::Pause => sql.push(
                 " AND b.finished_at IS NULL AND (b.paused_at IS NULL OR EXISTS (SELECT FROM jobs j \
-                     WHERE j.batch_id = b.id AND j.state = 'queued' AND NOT EXISTS (SELECT \
-                         FROM steps s WHERE s.job_id = j.id \
-                             AND (s.state = 'waiting' OR s.lane IN ('express', 'lofi')))))",
+                     WHERE j.batch_id = b.id AND j.state = 'queued' \
+                         AND NOT EXISTS (SELECT FROM steps s WHERE s.job_id = j.id \
+                             AND s.state = 'waiting') \
+                         AND NOT EXISTS (SELECT FROM job_events e WHERE e.job_id = j.id \
+                             AND e.name = 'express_requested' AND e.at >= b.paused_at)))",
             ),
             Self::Resume => sql.push(
                 " AND b.finished_at IS NULL AND (b.paused_at IS NOT NULL OR EXISTS (SELECT FROM jobs j \
                      JOIN steps s ON s.job_id = j.id AND s.state = 'waiting' \
                      WHERE j.batch_id = b.id AND j.state = 'queued'))",
             ),
-            Self::Cancel => {
-                sql.push(" AND b.finished_at IS NULL AND ").push(self.jobs()).push(" > 0")
-            }
+            Self::Cancel => sql.push(
+                " AND b.finished_at IS NULL AND EXISTS (SELECT FROM jobs j WHERE j.batch_id = b.id \
+                     AND j.state IN ('queued', 'running', 'copying', 'syncing', 'cutover') \
+                     AND NOT j.cancel_requested)",
+            ),
             Self::Retry { .. } => sql.push(" AND ").push(self.jobs()).push(" > 0"),
         };
     }
@@ -76,7 +76,11 @@ impl BatchAsk {
     const fn jobs(self) -> &'static str {
         match self {
             Self::Pause | Self::Resume => "b.jobs_queued",
-            Self::Cancel => CANCELLABLE,
+            Self::Cancel => {
+                "(SELECT count(*) FROM jobs j WHERE j.batch_id = b.id \
+                     AND j.state IN ('queued', 'running', 'copying', 'syncing', 'cutover') \
+                     AND NOT j.cancel_requested)"
+            }
             Self::Retry { include_cancelled: false } => "b.jobs_failed",
             Self::Retry { include_cancelled: true } => "(b.jobs_failed + b.jobs_cancelled)",
         }
@@ -292,7 +296,8 @@ impl Walk<'_> {
             };
             page.after = Some(NewestCursor { created_at: last.created_at, id: last.id });
             for standing in rows {
-                // This one and what is older: times are kept to the microsecond.
+                // This one and what is older: times are kept to the microsecond. Where it breaks
+                // off after it, it is asked twice.
                 self.asked.rest_until = Some(standing.created_at + TimeDelta::microseconds(1));
                 if !self.next(BatchId(standing.id), Some(&standing)).await? {
                     return Ok(());

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tourbus_domain::{JobState, Lane, LanePauses};
 use tourbus_protocol::{Heartbeat, Order};
 use tourbus_store::{
-    BATCHES_PER_ASK_MAX, BatchAsk, BatchOutcome, BatchQuery, BatchRefused, BatchesWhich, By,
-    HeartbeatFrom, JobAsk, JobQuery, JobsWhich, LaneChanged,
+    BATCHES_PER_ASK_MAX, BatchAsk, BatchHeld, BatchOutcome, BatchQuery, BatchRefused, BatchesWhich,
+    By, HeartbeatFrom, JobAsk, JobQuery, JobsWhich, LaneChanged,
 };
 
 fn operator() -> By {
@@ -108,6 +108,29 @@ async fn batches_are_retried_on_request_and_what_has_ended_says_so() {
     assert!(db.jobs().await.iter().all(|j| j.state == "succeeded"));
     let each = 5 * MIB as i64;
     assert_eq!(moved().await, (vec![(each, each), (2 * each, 2 * each)], "2".to_owned()));
+    db.finish().await;
+}
+
+#[tokio::test]
+async fn a_pause_that_broke_off_is_made_whole_also_of_what_was_expedited_before() {
+    let db = Db::start("many_broken_off").await;
+    let artists = db.artists(0, 3, MIB).await;
+    let mut request = db.request(&artists, 1);
+    request.express = true;
+    let batch = db.store.enqueue_moves(&request).await.unwrap().batch_id.unwrap();
+    db.sql("UPDATE batches SET paused_at = now(), paused_by = 'x'").await.unwrap();
+    let wanted = db.jobs().await[0].id;
+    let all = BatchesWhich::Fitting(Box::default());
+    let counted = db.store.count_batches_for(BatchAsk::Pause, &all).await.unwrap();
+    assert_eq!((counted.batches, counted.jobs), (1, 3));
+    let held = db.store.pause_batch(batch, true, &operator()).await.unwrap();
+    assert_eq!(held, Some(BatchHeld { asked: false, jobs: 3 }));
+    // From here on one is wanted all the same.
+    db.store.express_job(wanted.into(), &operator()).await.unwrap().unwrap();
+    let counted = db.store.count_batches_for(BatchAsk::Pause, &all).await.unwrap();
+    assert_eq!(counted.batches, 0);
+    let held = db.store.pause_batch(batch, true, &operator()).await.unwrap();
+    assert_eq!(held, Some(BatchHeld { asked: false, jobs: 0 }));
     db.finish().await;
 }
 

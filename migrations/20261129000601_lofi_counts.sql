@@ -1,5 +1,10 @@
--- One statement on artists costs one update per server it touches. Nothing is counted by the old
--- function meanwhile.
+-- How far the renditions are, kept like the other counters: one statement on artists costs one update
+-- per server it touches.
+ALTER TABLE servers
+    ADD COLUMN songs  bigint NOT NULL DEFAULT 0,
+    ADD COLUMN lofis  bigint NOT NULL DEFAULT 0;
+
+-- Nothing is counted by the old function meanwhile.
 LOCK TABLE artists IN SHARE ROW EXCLUSIVE MODE;
 
 CREATE OR REPLACE FUNCTION artists_count() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -39,3 +44,13 @@ END $$;
 UPDATE servers s SET songs = a.songs, lofis = a.lofis
 FROM (SELECT server_id, sum(songs) AS songs, sum(lofis) AS lofis FROM artists GROUP BY server_id) a
 WHERE a.server_id = s.id;
+
+-- A filter looks at the names in the index: rows are read for the page alone.
+DROP INDEX artists_by_name;
+CREATE INDEX artists_by_name ON artists (lower(name), id) INCLUDE (name);
+DROP INDEX artists_by_server_name;
+CREATE INDEX artists_by_server_name ON artists (server_id, lower(name), id) INCLUDE (name);
+
+-- Conversions that failed, the newest first.
+CREATE INDEX jobs_failed_lofi ON jobs (finished_at DESC, id) INCLUDE (song_id, created_at)
+    WHERE kind = 'lofi' AND state = 'failed';

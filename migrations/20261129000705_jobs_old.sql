@@ -1,2 +1,2 @@
 -- Others do their work. By itself, for nobody reads the table while its indexes are dropped.
-DROP INDEX artists_by_name, artists_by_server_name;
+DROP INDEX jobs_newest, jobs_by_batch, jobs_batch_progress;

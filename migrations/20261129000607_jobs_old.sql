@@ -1,2 +1,0 @@
--- Likewise.
-DROP INDEX jobs_newest, jobs_by_batch, jobs_batch_progress;
