@@ -14,8 +14,9 @@ pub use cluster::{
 };
 pub use other::{
     Audit, AuditAction, AuditList, Balance, BalanceAction, BalanceApply, BalanceShow, BalanceWatch,
-    Dead, Discard, LofiAction, LofiFailures, LofiQueue, LofiRetry, LofiStatus, OneLane, OneLetter,
-    PauseLane, Queues, QueuesAction, Verify, VerifyAction, VerifyFindings, VerifyQueue,
+    Dead, LetterFilter, LofiAction, LofiFailures, LofiQueue, LofiRetry, LofiStatus, OneLane,
+    PauseLane, Queues, QueuesAction, SomeLetters, Verify, VerifyAction, VerifyFindings,
+    VerifyQueue, VerifyResolve,
 };
 pub use webhooks::{
     AddWebhook, Deliveries, EditWebhook, OneDelivery, OneWebhook, RemoveWebhook, Webhooks,
@@ -46,7 +47,7 @@ The token is read from TOURBUS_API_TOKEN, or from the credentials file.";
 /// The operator's commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show servers; drain and check them
+    /// Show servers; drain, check and release them
     #[command(after_help = EXIT)]
     Servers(Servers),
     /// Find and show artists
@@ -64,7 +65,7 @@ pub enum Command {
     /// Show how much waits on the lanes; requeue or discard dead messages
     #[command(after_help = EXIT)]
     Queues(Queues),
-    /// Read artists' files back from the disk, and compare
+    /// Read artists' files back from the disk, and compare; resolve what was found
     #[command(after_help = EXIT)]
     Verify(Verify),
     /// Show who did what
@@ -202,6 +203,7 @@ pub mod tests {
             "servers drain server2 --to server3 --dry-run",
             "servers undrain server2",
             "servers check server2",
+            "servers release server2",
             "artists --filter rook --sort -plays_30d",
             "artists list --server server2 --all",
             "artists show the-rooks",
@@ -233,8 +235,14 @@ pub mod tests {
             "queues dead --server server2 --reason rejected",
             "queues requeue 01890a5d-ac96-774b-bcce-b302099a8057",
             "queues discard 01890a5d-ac96-774b-bcce-b302099a8057 --yes",
+            "queues requeue --server server2 --fault malformed",
+            "queues requeue --all",
+            "queues discard --reason expired --yes",
             "verify queue --artist a --watch",
             "verify queue --everything --rate 10MB",
+            "verify findings --limit 5",
+            "verify resolve 01890a5d-ac96-774b-bcce-b302099a8057",
+            "verify resolve --artist the-rooks --accept --yes",
             "audit --actor me@example.org --action job. --since 7d",
             "balance --tolerance 0.2",
             "balance apply --tolerance 0.2 --yes --express",
@@ -274,6 +282,12 @@ pub mod tests {
             "artists --limit 0",
             "artists --all --limit 5",
             "artists --sort fame",
+            "queues requeue",
+            "queues discard --fault=",
+            "queues discard 01890a5d-ac96-774b-bcce-b302099a8057 --all",
+            "verify resolve",
+            "verify resolve --accept --artist=",
+            "verify resolve 01890a5d-ac96-774b-bcce-b302099a8057 --artist a",
             "verify queue",
             "verify queue --everything --server server2",
             "verify queue --everything --rate fast",

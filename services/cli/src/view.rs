@@ -140,10 +140,13 @@ impl Batch {
 /// A file that is not as it should be.
 #[derive(Debug, Deserialize)]
 pub struct Finding {
+    pub id: Uuid,
     pub artist_name: String,
     pub path: String,
     pub kind: String,
     pub meaning: String,
+    /// What the file was when it was read: passed on when the finding is resolved.
+    pub state: String,
     pub found_at: DateTime<Utc>,
 }
 
@@ -362,6 +365,13 @@ pub struct DeadLetter {
     pub fault: String,
     pub kind: Option<String>,
     pub artist_name: Option<String>,
+    pub state: String,
+}
+
+/// What came of requeueing or discarding all dead messages that fit.
+#[derive(Debug, Deserialize)]
+pub struct LettersSettled {
+    pub letters: i64,
 }
 
 #[derive(Debug, Deserialize)]

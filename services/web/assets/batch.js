@@ -95,7 +95,9 @@ function showBar(b, others) {
 }
 
 const fragment = async (name) => {
-  const answer = await fetch(location.pathname + location.search, { headers: { "x-fragment": name } });
+  const answer = await fetch(location.pathname + location.search, {
+    headers: { "x-fragment": name, "x-refresh": "1" },
+  });
   return answer.ok && !answer.redirected ? answer.text() : null;
 };
 

@@ -22,7 +22,7 @@ async function reload() {
   due = false;
   loading = true;
   try {
-    const answer = await fetch(location.href);
+    const answer = await fetch(location.href, { headers: { "x-refresh": "1" } });
     if (answer.ok && !answer.redirected) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("refresh");

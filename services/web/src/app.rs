@@ -6,6 +6,7 @@ use crate::{
     homes::Homes,
     joining::{Joining, binary::OwnProgram},
     queues::Queues,
+    refreshes::Refreshes,
     servers::delete::Revoker,
 };
 use std::{ops::Deref, sync::Arc};
@@ -26,6 +27,8 @@ pub struct Shared {
     pub config: WebConfig,
     /// Changes of jobs, for every open page.
     pub feed: Feed,
+    /// What tabs read anew.
+    pub refreshes: Refreshes,
     /// Depths of the lanes.
     pub queues: Queues,
     /// Where artists live.

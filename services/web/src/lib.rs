@@ -29,6 +29,7 @@ mod joining;
 mod pages;
 mod problem;
 mod queues;
+mod refreshes;
 mod serve;
 mod servers;
 

@@ -16,6 +16,7 @@ use crate::{
     joining::{Joining, binary::OwnProgram},
     pages,
     queues::Queues,
+    refreshes::Refreshes,
     servers::delete::Revoker,
 };
 use axum::{Router, http::StatusCode, serve::ListenerExt};
@@ -106,6 +107,7 @@ pub async fn run_on(
         queues: Queues::new(config.management.clone(), store.clone())?,
         store: store.clone(),
         feed: feed.clone(),
+        refreshes: Refreshes::default(),
         limiter: Limiter::default(),
         turns: Turns::default(),
         failures: failed.clone(),

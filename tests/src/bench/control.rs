@@ -84,38 +84,72 @@ struct Asked {
     aim: f64,
 }
 
-/// Every list with every filter.
-fn asked(cluster: &Cluster) -> Result<Vec<Asked>> {
+/// Every list with every filter, also far from its beginning.
+async fn asked(cluster: &Cluster) -> Result<Vec<Asked>> {
     let server = cluster.server_id("server2");
-    let job = cluster.sql("SELECT id, batch_id FROM jobs WHERE state = 'failed' LIMIT 1")?;
+    let one = |sql: &str| cluster.sql(sql);
+    let job = one("SELECT id, batch_id FROM jobs WHERE state = 'failed' LIMIT 1")?;
     let (job, batch) = job.split_once('|').context("no job")?;
+    let artist = one("SELECT id FROM artists ORDER BY id LIMIT 1")?;
+    let hook = one("SELECT id FROM webhooks LIMIT 1")?;
+    let day = one("SELECT current_date - 30")?;
+    let until = one("SELECT to_char(now() - interval '40 days', 'YYYY-MM-DD\"T\"HH24:MI:SSZ')")?;
+    let far = |list: &'static str| {
+        let path = format!("/{list}?limit=1&until={until}");
+        async move {
+            let page = cluster.api.get(&path).await?;
+            Ok::<_, anyhow::Error>(page["next_cursor"].as_str().context("no cursor")?.to_owned())
+        }
+    };
+    let (jobs_far, batches_far) = (far("jobs").await?, far("batches").await?);
     let lists = [
         "/jobs".to_owned(),
+        "/jobs?group=running".to_owned(),
+        "/jobs?group=waiting".to_owned(),
         "/jobs?group=failed".to_owned(),
         "/jobs?group=moved".to_owned(),
+        "/jobs?kind=move".to_owned(),
         "/jobs?kind=lofi".to_owned(),
         "/jobs?kind=verify&group=failed".to_owned(),
         format!("/jobs?server_id={server}"),
         format!("/jobs?server_id={server}&kind=move&group=cancelled"),
         "/jobs?artist=velvet".to_owned(),
         "/jobs?artist=nobody".to_owned(),
+        format!("/jobs?artist={artist}"),
         "/jobs?requested_by=person7%40example.org".to_owned(),
         "/jobs?requested_by=nobody%40example.org".to_owned(),
+        format!("/jobs?from={day}&to={day}"),
+        format!("/jobs?cursor={jobs_far}"),
         "/batches".to_owned(),
+        "/batches?state=open".to_owned(),
         "/batches?state=finished".to_owned(),
+        "/batches?kind=lofi".to_owned(),
+        format!("/batches?server_id={server}"),
         "/batches?requested_by=person7%40example.org".to_owned(),
+        format!("/batches?from={day}&to={day}"),
+        format!("/batches?cursor={batches_far}"),
         format!("/batches/{batch}"),
         format!("/jobs/{job}"),
+        "/move".to_owned(),
         "/move?filter=velvet".to_owned(),
+        format!("/move?server_id={server}&sort=-plays_30d"),
+        format!("/artists/{artist}"),
         "/servers".to_owned(),
+        format!("/servers/{server}"),
         "/queues".to_owned(),
         "/queues/dead".to_owned(),
         "/verify".to_owned(),
         "/lofi".to_owned(),
+        format!("/webhooks/{hook}"),
         "/audit".to_owned(),
+        "/audit?actor=person7%40example.org".to_owned(),
     ];
     let all = lists.into_iter().map(|path| (path, 100.0)).chain([("/overview".to_owned(), 200.0)]);
-    let short = |path: &str| path.replace(batch, "…").replace(job, "…").replace(&server, "…");
+    let named =
+        [(batch, "…"), (job, "…"), (&server, "…"), (&artist, "…"), (&hook, "…"), (&day, "…")];
+    let named = named.into_iter().chain([(&*jobs_far, "…"), (&*batches_far, "…")]);
+    let short =
+        |path: &str| named.clone().fold(path.to_owned(), |p, (id, dots)| p.replace(id, dots));
     Ok(all.map(|(path, aim)| Asked { name: short(&path), path, aim }).collect())
 }
 
@@ -157,7 +191,7 @@ async fn rows(cluster: &Cluster, stop: &AtomicBool) -> Result<()> {
     let visitor = Visitor::sign_in(cluster).await?;
     println!("| page | median ms | p95 ms | aim |\n|---|---|---|---|");
     let mut late = Vec::new();
-    for Asked { path, name, aim } in asked(cluster)? {
+    for Asked { path, name, aim } in asked(cluster).await? {
         let mut times = Vec::with_capacity(RUNS);
         for _ in 0..RUNS {
             times.push(visitor.time(&path).await?);
@@ -197,43 +231,83 @@ pub async fn control() -> Result<()> {
     Ok(())
 }
 
-/// One tab: counts what it is told, until the stream is dropped.
-async fn tab(visitor: &Visitor, path: &str, heard: &AtomicU64) -> Result<()> {
-    let answer = visitor.get(path).header("accept", "text/event-stream").send().await?;
-    ensure!(answer.status() == 200, "{path}: {}", answer.status());
-    let mut stream = answer.bytes_stream();
-    while let Some(part) = stream.next().await {
-        let part = part?;
-        let events = part.windows(6).filter(|w| w == b"\ndata:").count();
-        heard.fetch_add(events as u64, Ordering::Relaxed);
-    }
-    Ok(())
+/// What open tabs have come to.
+#[derive(Default)]
+struct Tabs {
+    heard: AtomicU64,
+    read: AtomicU64,
 }
 
-async fn batch_cost(cluster: &Cluster, artists: &[Artist], to: &str) -> Result<(f64, u64)> {
+/// One tab of a batch's page: follows the stream, and reads the list of jobs anew as the page's script does,
+/// once a second at most. Until it is dropped.
+async fn tab(visitor: &Visitor, batch: &str, tabs: &Tabs) -> Result<()> {
+    let path = format!("/api/v1/events?batch_id={batch}");
+    let answer = visitor.get(&path).header("accept", "text/event-stream").send().await?;
+    ensure!(answer.status() == 200, "{path}: {}", answer.status());
+    let mut stream = answer.bytes_stream();
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    let mut due = false;
+    loop {
+        tokio::select! {
+            part = stream.next() => {
+                let part = part.context("the stream ended")??;
+                let events = part.windows(6).filter(|w| w == b"\ndata:").count();
+                tabs.heard.fetch_add(events as u64, Ordering::Relaxed);
+                due |= events > 0;
+            }
+            _ = seconds.tick(), if due => {
+                due = false;
+                let page = visitor.get(&format!("/batches/{batch}"));
+                let page = page.header("x-fragment", "jobs").header("x-refresh", "1").send().await?;
+                ensure!(page.status() == 200, "{batch}: {}", page.status());
+                page.bytes().await?;
+                tabs.read.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Seconds and transactions until a batch has ended, with this many tabs of it open.
+async fn batch_cost(
+    cluster: &Cluster,
+    visitor: &Visitor,
+    artists: &[Artist],
+    to: &str,
+    open: usize,
+    tabs: &Tabs,
+) -> Result<(f64, u64)> {
     let (begun, before) = (Instant::now(), cluster.transactions()?);
     let batch = cluster.move_all(artists, to).await;
-    ended(cluster, &batch).await?;
+    let looking = async {
+        try_join_all((0..open).map(|_| tab(visitor, &batch, tabs))).await?;
+        std::future::pending().await
+    };
+    tokio::select! {
+        ended = looking => return ended,
+        ended = ended(cluster, &batch) => ended?,
+    }
     Ok((begun.elapsed().as_secs_f64(), cluster.transactions()? - before))
 }
 
-/// 500 tabs during a batch of 2,000 artists, and the same batch without a tab.
+/// 500 tabs during a batch of 2,000 artists, and the same batch with one.
 pub async fn tabs() -> Result<()> {
     let cluster = Cluster::start("bench_tabs").await;
     let visitor = Visitor::sign_in(&cluster).await?;
     let artists = moving(&cluster, TABS_ARTISTS).await?;
-    let (alone_s, alone) = batch_cost(&cluster, &artists, "server3").await?;
-    let heard = AtomicU64::new(0);
-    let all = try_join_all((0..TABS).map(|_| tab(&visitor, "/api/v1/events", &heard)));
-    let (s, transactions) = tokio::select! {
-        ended = all => { ended?; anyhow::bail!("the tabs' streams ended") }
-        cost = batch_cost(&cluster, &artists, "server2") => cost?,
-    };
+    let (one, many) = (Tabs::default(), Tabs::default());
+    let (one_s, with_one) = batch_cost(&cluster, &visitor, &artists, "server3", 1, &one).await?;
+    let (many_s, with_many) =
+        batch_cost(&cluster, &visitor, &artists, "server2", TABS, &many).await?;
     let web = cluster.pid("web").context("no web")?;
-    println!("| what | without tabs | with {TABS} | aim |\n|---|---|---|---|");
-    println!("| seconds for {TABS_ARTISTS} moves | {alone_s:.0} | {s:.0} | |");
-    println!("| transactions of the database | {alone} | {transactions} | |");
-    println!("| events heard | | {} | |", heard.load(Ordering::Relaxed));
+    println!("| what | with one tab | with {TABS} | aim |\n|---|---|---|---|");
+    println!("| seconds for {TABS_ARTISTS} moves | {one_s:.0} | {many_s:.0} | |");
+    println!("| transactions of the database | {with_one} | {with_many} | |");
+    let both = |name: &str, of: fn(&Tabs) -> &AtomicU64| {
+        let [one, many] = [&one, &many].map(|tabs| of(tabs).load(Ordering::Relaxed));
+        println!("| {name} | {one} | {many} | |");
+    };
+    both("events heard", |tabs| &tabs.heard);
+    both("times the list was read anew", |tabs| &tabs.read);
     let mib = peak_bytes(web)? as f64 / f64::from(1 << 20);
     println!("| peak memory of web, MiB | | {mib:.1} | < 150 |");
     cluster.abandon().await;

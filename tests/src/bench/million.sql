@@ -56,6 +56,33 @@ SET maintenance_work_mem = '512MB';
 DO $$ DECLARE d record; BEGIN
     FOR d IN SELECT * FROM dropped LOOP EXECUTE d.def; END LOOP;
 END $$;
+INSERT INTO job_events (job_id, at, name, detail)
+SELECT id, created_at, 'queued', '{}' FROM jobs WHERE state = 'failed';
+INSERT INTO verify_results (job_id, artist_id, server_id, at, files, bytes, first_reading, placed, missing,
+    corrupt, changed, unreadable, untracked, listed, took_ms)
+SELECT id, artist_id, target_server_id, finished_at, 12, 40000000, false, 0, 0, 0, 0, 0, 0, 0, 900
+FROM jobs WHERE kind = 'verify' AND state = 'succeeded';
+INSERT INTO verify_findings (artist_id, server_id, job_id, path, kind, bytes_expected, state, found_at,
+    resolved_at, resolved_by, resolution)
+SELECT artist_id, server_id, job_id, 'songs/1.mp3', 'missing', 4000000, md5(job_id::text), at,
+    CASE WHEN n > 500 THEN at END, CASE WHEN n > 500 THEN 'person7@example.org' END,
+    CASE WHEN n > 500 THEN 'mended' END
+FROM (SELECT *, row_number() OVER (ORDER BY at DESC) AS n FROM verify_results) r WHERE n % 10 = 0;
+INSERT INTO audit_log (at, actor, action, object)
+SELECT now() - interval '20 s' * n, 'person' || n % 20 || '@example.org', 'job.retry',
+    'job:' || md5(n::text)::uuid
+FROM generate_series(1, 400000) n;
+INSERT INTO dead_letters (id, fingerprint, died_at, queue, server_slug, lane, reason, fault, routing_key, sort,
+    headers, body)
+SELECT gen_random_uuid(), n::text::bytea, now() - interval '1 minute' * n, 'tourbus.lane.server2.export',
+    'server2', 'export', 'rejected', 'malformed', 'server2.export', 'work', '{}', 'x'
+FROM generate_series(1, 5000) n;
+INSERT INTO webhooks (id, name, url, events, active, secret, created_by)
+VALUES (gen_random_uuid(), 'Ops', 'https://hooks.example.org/a', '{job.stuck}', false, 'x', 'x');
+INSERT INTO webhook_deliveries (id, webhook_id, event_id, event, body, state, tries, created_at, finished_at)
+SELECT gen_random_uuid(), w.id, gen_random_uuid(), 'job.stuck', '{}', 'delivered', 1,
+    now() - interval '1 minute' * n, now() - interval '1 minute' * n
+FROM webhooks w, generate_series(1, 50000) n;
 -- As it would be by now.
 VACUUM ANALYZE;
 CHECKPOINT;

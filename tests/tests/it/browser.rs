@@ -1,6 +1,7 @@
 //! An admin in a real Chromium: signs in, chooses artists and a server, moves them, watches.
 
 use fantoccini::Locator;
+use serde_json::json;
 use std::time::Duration;
 use tourbus_tests::{browser::Browser, support::Cluster, tree};
 
@@ -9,6 +10,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub async fn sign_in(browser: &Browser, cluster: &Cluster) {
     let (url, email, password) = cluster.admin();
     sign_in_as(browser, &url, &email, &password).await;
+}
+
+/// As somebody who steers, and is no admin.
+pub async fn sign_in_operator(browser: &Browser, cluster: &Cluster) {
+    let (email, password) = ("operator@example.org", "several plain words");
+    let account = json!({ "email": email, "password": password, "role": "operator" });
+    let (status, made) = cluster.api.post("/accounts", &account).await.unwrap();
+    assert_eq!(status, 201, "{made}");
+    sign_in_as(browser, &cluster.admin().0, email, password).await;
 }
 
 pub async fn sign_in_as(browser: &Browser, url: &str, email: &str, password: &str) {

@@ -1,7 +1,7 @@
 //! An operator in a real Chromium finds and mends what has gone wrong: from the overview, by
 //! clicks alone. What no page can do (mend a disk, make room on it) the test does in between.
 
-use crate::{browser::sign_in, quarantine};
+use crate::{browser::sign_in_operator, quarantine};
 use fantoccini::Locator;
 use std::time::Duration;
 use tourbus_tests::{
@@ -37,7 +37,7 @@ struct Operator {
 impl Operator {
     async fn start(cluster: &Cluster) -> Self {
         let browser = Browser::start(1280, false).await;
-        sign_in(&browser, cluster).await;
+        sign_in_operator(&browser, cluster).await;
         Self { browser, main: cluster.admin().0 }
     }
 

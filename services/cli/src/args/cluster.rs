@@ -27,6 +27,8 @@ pub enum ServersAction {
     Limits(Limits),
     /// Run a server's checks again, and wait for what they find; status 1 unless all are green
     Check(OneServer),
+    /// Let a server out of quarantine once its fault is mended; if it is not, it goes back
+    Release(OneServer),
 }
 
 impl From<Plain> for ServersAction {

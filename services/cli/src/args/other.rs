@@ -1,6 +1,6 @@
 //! Queues, LOFI, verification, audit, balance.
 
-use super::{Access, Extent, Listing, Plain, Span, Sure};
+use super::{Access, Extent, Listing, Plain, Span, Sure, work::said};
 use crate::numbers;
 use clap::{ArgGroup, Args as ClapArgs, Subcommand};
 use uuid::Uuid;
@@ -24,10 +24,10 @@ pub enum QueuesAction {
     Resume(OneLane),
     /// Messages that nobody could handle
     Dead(Dead),
-    /// Have the step of a dead order sent again, or a dead event read again
-    Requeue(OneLetter),
-    /// Remove a dead message for good
-    Discard(Discard),
+    /// Have the step of a dead order sent again, or a dead event read again; or of all that fit
+    Requeue(SomeLetters),
+    /// Remove a dead message for good, or all that fit
+    Discard(SomeLetters),
 }
 
 impl From<Plain> for QueuesAction {
@@ -55,33 +55,41 @@ pub struct PauseLane {
     pub reason: String,
 }
 
+/// Which dead messages.
 #[derive(Debug, ClapArgs)]
-pub struct Dead {
+pub struct LetterFilter {
     /// Only those that stood on a lane of this server
     #[arg(long, value_name = "SLUG")]
     pub server: Option<String>,
     /// Only those with this fault, as the table names it
-    #[arg(long, value_name = "FAULT")]
+    #[arg(long, value_name = "FAULT", value_parser = said)]
     pub fault: Option<String>,
     /// Only those that the broker took off for this: `rejected`, `delivery_limit`, `expired` or
     /// `maxlen`
-    #[arg(long, value_name = "REASON")]
+    #[arg(long, value_name = "REASON", value_parser = said)]
     pub reason: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Dead {
+    #[command(flatten)]
+    pub filter: LetterFilter,
     #[command(flatten)]
     pub extent: Extent,
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct OneLetter {
+#[command(group = ArgGroup::new("which").required(true).multiple(true)
+    .args(["id", "server", "fault", "reason", "all"]))]
+pub struct SomeLetters {
     /// The message, as `queues dead` names it
-    #[arg(value_name = "ID")]
-    pub id: Uuid,
-}
-
-#[derive(Debug, ClapArgs)]
-pub struct Discard {
+    #[arg(value_name = "ID", conflicts_with_all = ["server", "fault", "reason", "all"])]
+    pub id: Option<Uuid>,
     #[command(flatten)]
-    pub letter: OneLetter,
+    pub filter: LetterFilter,
+    /// All there are
+    #[arg(long)]
+    pub all: bool,
     #[command(flatten)]
     pub sure: Sure,
 }
@@ -175,12 +183,32 @@ pub enum VerifyAction {
     Queue(VerifyQueue),
     /// Files that are not as they should be, the newest finding first
     Findings(VerifyFindings),
+    /// Say of findings that they were mended; or, with --accept, that the files are right as they
+    /// are
+    Resolve(VerifyResolve),
 }
 
 #[derive(Debug, ClapArgs)]
 pub struct VerifyFindings {
     #[command(flatten)]
     pub extent: Extent,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(group = ArgGroup::new("which").required(true).args(["id", "artist"]))]
+pub struct VerifyResolve {
+    /// The finding, as `verify findings` names it
+    #[arg(value_name = "ID")]
+    pub id: Option<Uuid>,
+    /// All findings of this artist, by id or slug
+    #[arg(long, value_name = "ARTIST", value_parser = said)]
+    pub artist: Option<String>,
+    /// The next reading takes the files as they are now; without it they were mended, and what was
+    /// not is found anew
+    #[arg(long)]
+    pub accept: bool,
+    #[command(flatten)]
+    pub sure: Sure,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -253,7 +253,7 @@ pub struct Report {
 }
 
 /// What is empty would mean everything: a variable of a script that is not set must not.
-fn said(text: &str) -> Result<String, String> {
+pub(super) fn said(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("it is empty; leave it out to mean all".to_owned()),
         some => Ok(some.to_owned()),

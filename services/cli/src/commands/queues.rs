@@ -1,20 +1,22 @@
 //! `tourbus queues`.
 
-use super::more;
+use super::{many, more};
 use crate::{
     Ended,
-    args::{Dead, OneLane, QueuesAction},
-    client,
+    args::{Dead, LetterFilter, OneLane, QueuesAction, SomeLetters},
+    client::{self, Query},
     error::CliError,
     names::Servers,
     numbers::count,
     screen::{self, Screen},
     table::{Cell, Column, Paint, Table, Tone},
-    view::{DeadLetter, Depth, LaneState, Page, Pause},
+    view::{DeadLetter, Depth, LaneState, LettersSettled, Page, Pause},
     when,
 };
 use serde_json::{Value, json};
-use uuid::Uuid;
+
+/// Dead messages that are counted before all that fit are settled.
+const COUNTED_MAX: u32 = 1000;
 
 /// Does it.
 pub async fn run(screen: &Screen, action: QueuesAction) -> Result<Ended, CliError> {
@@ -31,15 +33,8 @@ pub async fn run(screen: &Screen, action: QueuesAction) -> Result<Ended, CliErro
         }
         QueuesAction::Resume(one) => lane(screen, &one, "resume", Value::Null).await?,
         QueuesAction::Dead(asked) => dead(screen, asked).await?,
-        QueuesAction::Requeue(letter) => {
-            // A requeue that the coordinator has yet to take up answers with 202, and no body either.
-            steer(screen, letter.id, "requeue", "handed to the coordinator").await?;
-        }
-        QueuesAction::Discard(asked) => {
-            let id = asked.letter.id;
-            screen::ask(&format!("Remove the dead message {id} for good?"), asked.sure.yes)?;
-            steer(screen, id, "discard", "removed").await?;
-        }
+        QueuesAction::Requeue(some) => settle(screen, some, &REQUEUE).await?,
+        QueuesAction::Discard(some) => settle(screen, some, &DISCARD).await?,
     }
     Ok(Ended::Well)
 }
@@ -88,12 +83,20 @@ fn table(depths: &[Depth], paint: Paint) -> String {
     table.show(paint)
 }
 
-async fn dead(screen: &Screen, asked: Dead) -> Result<(), CliError> {
-    let server = match &asked.server {
+/// The filter as the API reads it.
+async fn query(
+    screen: &Screen,
+    filter: LetterFilter,
+) -> Result<[(&'static str, Option<String>); 3], CliError> {
+    let server = match &filter.server {
         Some(named) => Some(Servers::read(&screen.api).await?.find(named)?.slug.clone()),
         None => None,
     };
-    let query = [("server", server), ("fault", asked.fault), ("reason", asked.reason)];
+    Ok([("server", server), ("fault", filter.fault), ("reason", filter.reason)])
+}
+
+async fn dead(screen: &Screen, asked: Dead) -> Result<(), CliError> {
+    let query = query(screen, asked.filter).await?;
     let value = screen.api.list("/queues/dead", &query, asked.extent).await?;
     more(screen, &value);
     screen.answer(value, |v| {
@@ -119,7 +122,66 @@ async fn dead(screen: &Screen, asked: Dead) -> Result<(), CliError> {
     })
 }
 
-async fn steer(screen: &Screen, id: Uuid, what: &str, done: &str) -> Result<(), CliError> {
-    let value = screen.api.post(&format!("/queues/dead/{id}/{what}"), &Value::Null).await?;
+/// What is done to dead messages, in words.
+struct Deed {
+    /// In the address.
+    verb: &'static str,
+    /// `removed`.
+    done: &'static str,
+    /// Whether it is asked first, though the message is named.
+    grave: bool,
+}
+
+const REQUEUE: Deed = Deed { verb: "requeue", done: "handed to the coordinator", grave: false };
+const DISCARD: Deed = Deed { verb: "discard", done: "removed for good", grave: true };
+
+async fn settle(screen: &Screen, some: SomeLetters, deed: &Deed) -> Result<(), CliError> {
+    let Deed { verb, done, grave } = deed;
+    let Some(id) = some.id else { return settle_all(screen, some, deed).await };
+    if *grave {
+        screen::ask(&format!("The dead message {id} is to be {done}. Go on?"), some.sure.yes)?;
+    }
+    // A requeue that the coordinator has yet to take up answers with 202, and no body either.
+    let value = screen.api.post(&format!("/queues/dead/{id}/{verb}"), &Value::Null).await?;
     screen.answer(value, |_| Ok(format!("Message {id} is {done}.\n")))
+}
+
+async fn settle_all(screen: &Screen, some: SomeLetters, deed: &Deed) -> Result<(), CliError> {
+    let query = query(screen, some.filter).await?;
+    if !some.sure.yes && screen::somebody_is_there() {
+        let Some(which) = waiting(screen, &query).await? else {
+            return told(screen, deed, json!({ "letters": 0 }));
+        };
+        screen::ask(&format!("{which} to be {}. Go on?", deed.done), some.sure.yes)?;
+    }
+    let path = format!("/queues/dead/{}", deed.verb);
+    let value = screen.api.post(&path, &many::filter(query)).await?;
+    told(screen, deed, value)
+}
+
+/// How many wait, in words; none if none does. What is being requeued already is left alone.
+async fn waiting(screen: &Screen, query: &Query<'_>) -> Result<Option<String>, CliError> {
+    let value = screen.api.pages("/queues/dead", query, Some(COUNTED_MAX)).await?;
+    let page: Page<DeadLetter> = client::read(value)?;
+    let n = page.items.iter().filter(|l| l.state == "waiting").count() as i64;
+    Ok(match (n, page.next_cursor) {
+        (0, None) => None,
+        (1, None) => Some("1 dead message is".to_owned()),
+        (n, None) => Some(format!("{} dead messages are", count(n))),
+        (n, Some(_)) => Some(format!("{} or more dead messages are", count(n))),
+    })
+}
+
+fn told(screen: &Screen, deed: &Deed, value: Value) -> Result<(), CliError> {
+    let LettersSettled { letters } = client::read(value.clone())?;
+    screen.answer(value, |_| {
+        Ok(match letters {
+            0 => "No dead message fits.\n".to_owned(),
+            n => format!("Messages {}: {}.\n", deed.done, count(n)),
+        })
+    })?;
+    if letters > 0 && deed.verb == REQUEUE.verb {
+        screen.beside("What cannot be requeued is in `tourbus queues dead` again.");
+    }
+    Ok(())
 }

@@ -54,6 +54,13 @@ pub async fn run(screen: &Screen, action: ServersAction) -> Result<Ended, CliErr
         }
         ServersAction::Limits(asked) => limits::run(screen, asked).await?,
         ServersAction::Check(one) => return check(screen, &one).await,
+        ServersAction::Release(one) => {
+            let id = id(screen, &one).await?;
+            let value = screen.api.post(&format!("/servers/{id}/release"), &Value::Null).await?;
+            screen.answer(value, |_| {
+                Ok(format!("{} is released: its workers go on within seconds.\n", one.server))
+            })?;
+        }
     }
     Ok(Ended::Well)
 }

@@ -43,7 +43,7 @@ pub fn table(described: OpenApi) -> (OpenApiRouter<App>, Vec<Rule>) {
         .change(May(Right::Servers), Action::ServerUndrain, routes!(drain::undrain))
         .look(May(Right::Look), routes!(settings::get))
         .change(May(Right::Servers), Action::SettingsModify, routes!(settings::modify))
-        .change(May(Right::Servers), Action::ServerRelease, routes!(servers::release))
+        .change(May(Right::Steer), Action::ServerRelease, routes!(servers::release))
         .change(May(Right::Servers), Action::ServerEnrol, routes!(joining::enrol))
         .look(May(Right::Look), routes!(joining::checks))
         .change(May(Right::Servers), Action::ServerCheck, routes!(joining::run_checks))

@@ -98,7 +98,7 @@ pub async fn delete(
 
 /// Orders a server out of quarantine; the API's and the pages' way.
 pub async fn order_release(app: &App, actor: &Actor, id: ServerId) -> Result<(), Problem> {
-    actor.require(Right::Servers)?;
+    actor.require(Right::Steer)?;
     let row = app.store.server(id).await?.ok_or_else(|| Problem::not_found("server", id))?;
     let released = app.store.release_server(id).await?;
     let Some(quarantine) = released.into_iter().next() else {

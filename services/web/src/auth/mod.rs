@@ -48,9 +48,9 @@ pub enum Right {
     Look,
     /// Start moves.
     Move,
-    /// Cancel, retry, expedite.
+    /// Cancel, retry, expedite; release from quarantine.
     Steer,
-    /// Create, change, drain, delete servers; cluster settings; release from quarantine.
+    /// Create, change, drain, delete servers; cluster settings.
     Servers,
     /// Accounts, and other people's tokens.
     Accounts,

@@ -75,9 +75,13 @@ impl Feed {
     }
 
     /// Where the feed is now.
+    pub fn seq(&self) -> u64 {
+        self.lock().seq
+    }
+
+    /// The same, as text.
     pub fn now(&self) -> String {
-        let seq = self.lock().seq;
-        self.position(seq)
+        self.position(self.seq())
     }
 
     /// Follows the feed from `after` on: first what the ring has, then what comes. `None`

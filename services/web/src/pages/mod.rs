@@ -58,6 +58,7 @@ pub fn router(app: &App) -> Router<App> {
     let known = (app.clone(), Arc::new(Rules::new(rules())));
     routes::router()
         .layer(middleware::from_fn_with_state(known, crate::auth::guard::guard))
+        .layer(middleware::from_fn_with_state(app.clone(), crate::refreshes::share))
         .layer(DefaultBodyLimit::max(crate::BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(app.clone(), error::as_page))
 }

@@ -148,7 +148,7 @@ fn of_the_cluster() -> Vec<Route> {
         ),
         change(
             "/servers/{id}/release",
-            May(Right::Servers),
+            May(Right::Steer),
             Action::ServerRelease,
             overview::release,
         ),

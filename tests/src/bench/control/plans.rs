@@ -12,8 +12,18 @@ use std::{
 };
 
 /// Tables that grow with the cluster and its years.
-const LARGE: [&str; 7] =
-    ["artists", "songs", "jobs", "job_events", "batches", "verify_results", "verify_findings"];
+const LARGE: [&str; 10] = [
+    "artists",
+    "songs",
+    "jobs",
+    "job_events",
+    "batches",
+    "verify_results",
+    "verify_findings",
+    "audit_log",
+    "dead_letters",
+    "webhook_deliveries",
+];
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the shared stack's PostgreSQL has said.
@@ -77,7 +87,7 @@ pub(super) async fn keep(cluster: &Cluster) -> Result<()> {
          grows. A statement that several pages share is under the first.\n",
     );
     let (mut seen, mut whole) = (BTreeSet::new(), Vec::new());
-    for (n, page) in asked(cluster)?.into_iter().enumerate() {
+    for (n, page) in asked(cluster).await?.into_iter().enumerate() {
         let from = fs::metadata(&path)?.len() as usize;
         visitor.time(&page.path).await?;
         let told = since(cluster, &path, n, from).await?;

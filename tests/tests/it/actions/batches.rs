@@ -1,20 +1,20 @@
-//! A batch is steered on its page.
+//! A batch is steered on its page, several of them by the list.
 
 use super::{MINUTE, Person};
 use crate::{
     lanes::{steer, until_heard},
     quarantine::{ONE_TRY, mend, several, spoil},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tourbus_tests::{support::Cluster, tree, wait};
 
 /// Nothing leaves server2 but by express.
-async fn hold_back(cluster: &Cluster) {
+pub(super) async fn hold_back(cluster: &Cluster) {
     steer(cluster, "server2", "export", "pause", json!({})).await;
     until_heard(cluster, "server2", "export").await;
 }
 
-async fn let_go(cluster: &Cluster) {
+pub(super) async fn let_go(cluster: &Cluster) {
     steer(cluster, "server2", "export", "resume", json!({})).await;
 }
 
@@ -87,6 +87,73 @@ async fn what_failed_and_what_was_cancelled_is_tried_again() {
     for artist in artists.iter().chain(&later) {
         assert_eq!(cluster.home(artist).await, "server3");
     }
+    operator.leave().await;
+    cluster.finish().await;
+}
+
+/// The states of these batches.
+async fn states(cluster: &Cluster, batches: &[String]) -> Vec<Value> {
+    let mut states = Vec::new();
+    for id in batches {
+        states.push(cluster.api.get(&format!("/batches/{id}")).await.unwrap()["state"].clone());
+    }
+    states
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_are_ticked_or_found_by_the_filter_and_steered_once_it_is_confirmed() {
+    let cluster = Cluster::start("page_batches").await;
+    hold_back(&cluster).await;
+    let artists = several(&cluster, "server2", 4).await;
+    let mut batches = Vec::new();
+    for some in [&artists[..1], &artists[1..3], &artists[3..]] {
+        batches.push(cluster.move_all(some, "server3").await);
+    }
+    let operator = Person::operator(&cluster).await;
+
+    operator.tick("/batches", &batches[..2]).await;
+    operator.press("Pause…").await;
+    operator.is_told("Pause 2 batches?").await;
+    operator.is_told("Jobs to be held back: 3.").await;
+    operator.browser.picture("batches-many").await;
+    assert_eq!(states(&cluster, &batches).await, ["running"; 3], "nothing was confirmed");
+    operator.press("Pause 2 batches").await;
+    operator.is_told("2 paused").await;
+    operator.is_told("Jobs held back: 3.").await;
+    assert_eq!(states(&cluster, &batches).await, ["paused", "paused", "running"]);
+
+    // Those that the filter finds.
+    operator.press("Back to the batches").await;
+    operator.browser.choose("#state", "paused").await;
+    operator.press("Show").await;
+    operator.browser.find("#state option[value='paused'][selected]").await;
+    assert_eq!(operator.count("li .pick").await, 2);
+    operator.click("#select input[name='all']").await;
+    operator.press("Resume…").await;
+    operator.is_told("Resume 2 batches?").await;
+    operator.is_told("Jobs to be let go: 3.").await;
+    operator.press("Resume 2 batches").await;
+    operator.is_told("2 going on").await;
+    assert_eq!(states(&cluster, &batches).await, ["running"; 3]);
+
+    operator.tick("/batches", &batches[2..]).await;
+    operator.press("Cancel…").await;
+    operator.is_told("Cancel 1 batch?").await;
+    operator.is_told("Jobs to be undone or called off: 1.").await;
+    operator.press("Cancel 1 batch").await;
+    operator.is_told("1 being undone or called off").await;
+    let seen = || states(&cluster, &batches);
+    let ended = ["running", "running", "finished"];
+    wait::until("one to be cancelled", MINUTE, seen, |s| *s == ended).await;
+    assert_eq!(cluster.jobs(&batches[2]).await[0]["state"], "cancelled");
+    let_go(&cluster).await;
+    for batch in &batches {
+        cluster.wait_batch(batch, MINUTE).await;
+    }
+    for artist in &artists[..3] {
+        assert_eq!(cluster.home(artist).await, "server3");
+    }
+    assert_eq!(cluster.home(&artists[3]).await, "server2");
     operator.leave().await;
     cluster.finish().await;
 }

@@ -1,7 +1,11 @@
 //! Many jobs are chosen, and the same is done with all of them.
 
-use super::{MINUTE, Person};
+use super::{
+    MINUTE, Person,
+    batches::{hold_back, let_go},
+};
 use crate::quarantine::several;
+use chrono::{Days, Utc};
 use serde_json::{Value, json};
 use tourbus_tests::{support::Cluster, wait};
 
@@ -25,13 +29,6 @@ async fn states(cluster: &Cluster, ids: &[String]) -> Vec<Value> {
     states
 }
 
-async fn tick(operator: &Person, jobs: &[String]) {
-    operator.open("/jobs").await;
-    for id in jobs {
-        operator.click(&format!("input[name='id'][value='{id}']")).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_are_ticked_or_found_by_the_filter_and_done_with_once_it_is_confirmed() {
     let cluster = Cluster::start("page_jobs").await;
@@ -42,13 +39,13 @@ async fn jobs_are_ticked_or_found_by_the_filter_and_done_with_once_it_is_confirm
     let ids: Vec<String> = cluster.jobs(&batch).await.iter().map(|j| text(&j["id"])).collect();
     let operator = Person::operator(&cluster).await;
 
-    tick(&operator, &ids[..2]).await;
+    operator.tick("/jobs", &ids[..2]).await;
     operator.press("Cancel…").await;
     operator.is_told("Cancel 2 jobs?").await;
     operator.is_told("What waits is called off.").await;
     operator.press("Leave them").await;
     assert!(states(&cluster, &ids).await.iter().all(|s| s == "queued"), "nothing was confirmed");
-    tick(&operator, &ids[..2]).await;
+    operator.tick("/jobs", &ids[..2]).await;
     operator.press("Cancel…").await;
     operator.browser.picture("jobs-many").await;
     operator.press("Cancel 2 jobs").await;
@@ -123,4 +120,87 @@ async fn a_tick_is_not_lost_when_the_list_is_read_anew_at_that_moment() {
     operator.sees("#refresh", "Paused").await;
     operator.leave().await;
     cluster.abandon().await;
+}
+
+/// How many jobs the filter finds: `shown` is how the page tells that this is the filter.
+async fn found(operator: &Person, shown: &str) -> u64 {
+    operator.press("Show").await;
+    operator.browser.find(shown).await;
+    operator.count("li[data-job]").await
+}
+
+/// Each field of the filter finds nothing but the operator's reading, which is on this server.
+async fn narrow(operator: &Person, reading: &Value, server: &str) {
+    let only = format!("li[data-job='{}']", text(&reading["id"]));
+    for (list, value) in [("#kind", "verify"), ("#server", server)] {
+        operator.open("/jobs").await;
+        operator.browser.choose(list, value).await;
+        let shown = format!("{list} option[value='{value}'][selected]");
+        assert_eq!(found(operator, &shown).await, 1, "{list}");
+        assert_eq!(operator.count(&only).await, 1, "{list}");
+    }
+    let artist = text(&reading["artist_name"]);
+    for (field, typed) in [("#artist", &*artist), ("#who", "Operator@example.org")] {
+        operator.open("/jobs").await;
+        operator.put(field, typed).await;
+        assert_eq!(found(operator, &format!("{field}[value='{typed}']")).await, 1, "{field}");
+        assert_eq!(operator.count(&only).await, 1, "{field}");
+    }
+}
+
+/// Both days of the filter are this one. How a day is typed depends on the browser's language.
+async fn put_days(operator: &Person, day: &str) {
+    operator.open("/jobs").await;
+    let script =
+        format!("for (const id of ['from', 'to']) document.getElementById(id).value = '{day}';");
+    operator.browser.ask(&script).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_is_narrowed_and_paged_and_what_is_on_every_page_is_cancelled() {
+    let cluster = Cluster::start("page_jobs_pages").await;
+    hold_back(&cluster).await;
+    let artists = several(&cluster, "server2", 51).await;
+    let batch = cluster.move_all(&artists, "server3").await;
+    let other = several(&cluster, "master", 1).await.remove(0);
+    let operator = Person::operator(&cluster).await;
+    operator.open(&format!("/artists/{}", other.id)).await;
+    operator.press("Verify now").await;
+    let readings = || async { cluster.api.all("/jobs?kind=verify&state=succeeded").await.unwrap() };
+    let reading = wait::until("the reading", MINUTE, readings, |r| r.len() == 1).await.remove(0);
+
+    narrow(&operator, &reading, &cluster.server_id("master")).await;
+    let day = (Utc::now().date_naive() - Days::new(9)).to_string();
+    let old = format!("UPDATE jobs SET created_at = '{day} 12:00+00' WHERE kind = 'verify'");
+    cluster.sql(&old).unwrap();
+    put_days(&operator, &day).await;
+    assert_eq!(found(&operator, &format!("#from[value='{day}']")).await, 1);
+    let before = (Utc::now().date_naive() - Days::new(20)).to_string();
+    put_days(&operator, &before).await;
+    assert_eq!(found(&operator, &format!("#from[value='{before}']")).await, 0);
+    operator.is_told("No job fits these filters.").await;
+    operator.press("Clear").await;
+
+    // To the second page, and back.
+    operator.browser.choose("#kind", "move").await;
+    assert_eq!(found(&operator, "#kind option[value='move'][selected]").await, 50);
+    operator.press("Next page").await;
+    operator.browser.find("nav[aria-label='Back']").await;
+    assert_eq!(operator.count("li[data-job]").await, 1);
+    operator.browser.picture("jobs-second-page").await;
+    operator.press("First page").await;
+    operator.browser.find("nav[aria-label='Pages of jobs'] a").await;
+    assert_eq!(operator.count("li[data-job]").await, 50);
+
+    operator.click("#select input[name='all']").await;
+    operator.press("Cancel…").await;
+    operator.is_told("Cancel 51 jobs?").await;
+    operator.press("Cancel 51 jobs").await;
+    operator.is_told("51 being undone or called off").await;
+    let moves = || cluster.jobs(&batch);
+    let all = |jobs: &Vec<Value>| jobs.iter().all(|j| j["state"] == "cancelled");
+    wait::until("all to be cancelled", 2 * MINUTE, moves, all).await;
+    operator.leave().await;
+    let_go(&cluster).await;
+    cluster.finish().await;
 }

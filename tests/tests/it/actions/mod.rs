@@ -2,16 +2,18 @@
 
 mod balance;
 mod batches;
+mod hidden;
+mod job;
 mod jobs;
 mod keyboard;
 mod lanes;
 mod letters;
 mod limits;
+mod notice;
 mod readings;
 mod webhooks;
 
-use crate::browser::sign_in_as;
-use serde_json::json;
+use crate::browser::{sign_in_as, sign_in_operator};
 use std::time::Duration;
 use tourbus_tests::{browser::Browser, support::Cluster, wait};
 
@@ -30,11 +32,9 @@ impl Person {
     }
 
     async fn operator(cluster: &Cluster) -> Self {
-        let (email, password) = ("operator@example.org", "several plain words");
-        let account = json!({ "email": email, "password": password, "role": "operator" });
-        let (status, made) = cluster.api.post("/accounts", &account).await.unwrap();
-        assert_eq!(status, 201, "{made}");
-        Self::sign_in(cluster.admin().0, email, password).await
+        let browser = Browser::start(1280, false).await;
+        sign_in_operator(&browser, cluster).await;
+        Self { browser, main: cluster.admin().0 }
     }
 
     async fn sign_in(main: String, email: &str, password: &str) -> Self {
@@ -57,6 +57,14 @@ impl Person {
 
     async fn put(&self, css: &str, text: &str) {
         self.browser.put(css, text).await;
+    }
+
+    /// Opens a list, and ticks these of it.
+    async fn tick(&self, list: &str, ids: &[String]) {
+        self.open(list).await;
+        for id in ids {
+            self.click(&format!("input[name='id'][value='{id}']")).await;
+        }
     }
 
     /// What a field holds.

@@ -1,4 +1,5 @@
-//! Files are read back by the form of Verify, and what is found is settled there.
+//! Files are read back by the form of Verify or from an artist's page, and what is found is settled
+//! there.
 
 use super::{MINUTE, Person};
 use crate::verify::{rot, verify};
@@ -53,6 +54,40 @@ async fn a_reading_is_queued_by_the_form_and_its_findings_are_accepted_or_mended
     assert_eq!(operator.count("#head a[href='/verify']").await, 0, "found again");
     operator.open("/verify").await;
     operator.is_told("Every file that was read is what it was.").await;
+    operator.leave().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artist_is_read_on_its_page_and_what_is_found_is_accepted_there() {
+    let cluster = Cluster::start("page_artist").await;
+    let artist = cluster.add_artist("server2", |root| tree::plain(root, 4, 4, 30_000)).await;
+    verify(&cluster, &artist).await;
+    let songs = cluster.tree("server2", &artist).join("songs");
+    for name in ["00.mp3", "01.mp3", "02.mp3"] {
+        rot(&songs.join(name));
+    }
+    let path = format!("/verify/findings?artist_id={}", artist.id);
+    let open = || async { cluster.api.all(&path).await.unwrap().len() };
+
+    let operator = Person::operator(&cluster).await;
+    operator.open(&format!("/artists/{}", artist.id)).await;
+    operator.press("Verify now").await;
+    operator.sees("#verify", "3 are not what they were").await;
+    assert_eq!(operator.count("[data-finding]").await, 3);
+    operator.browser.picture("artist-findings").await;
+    operator.press("Accept songs/00.mp3 as it is").await;
+    assert_eq!(operator.count("[data-finding]").await, 2);
+    assert_eq!(open().await, 2);
+    operator.press("Accept all as they are").await;
+    assert_eq!(operator.count("[data-finding]").await, 0);
+    assert_eq!(open().await, 0);
+
+    // The next reading takes them as they are.
+    operator.press("Verify now").await;
+    operator.sees("#verify", "all are what they were").await;
+    assert_eq!(operator.count("[data-finding]").await, 0, "found again");
+    assert_eq!(open().await, 0);
     operator.leave().await;
     cluster.finish().await;
 }

@@ -42,7 +42,9 @@ async fn an_older_master_is_told_as_such() {
             "queues requeue 01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
             "/queues/dead/01890a5d-ac96-774b-bcce-b302099a8057/requeue)",
         ),
+        ("queues discard --all".to_owned(), "/queues/dead/discard)"),
         (format!("verify queue --artist {id}"), "/verify)"),
+        (format!("verify resolve {id}"), "/verify/findings)"),
         (format!("jobs report {id}"), &*format!("/jobs/{id}/report)")),
         (format!("batches pause {id}"), &*format!("/batches/{id}/pause)")),
     ] {

@@ -2,6 +2,7 @@
 
 use super::{PATIENCE, Shell, command, said};
 use crate::{lock_and_key::signer, lofi, verify};
+use serde_json::json;
 use tourbus_tests::{support::Cluster, tree, wait};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,6 +30,18 @@ async fn songs_are_queued_once_and_a_rotten_file_is_status_1() {
     shell.run("verify findings").await.must(0, &["songs/001.wav", "corrupt", "the disk lost them"]);
     let json = shell.run("verify findings --json").await.json();
     assert_eq!(json["items"].as_array().unwrap().len(), 1, "{json}");
+
+    let all = format!("verify resolve --artist {}", artist.id);
+    shell.run(&all).await.must(0, &["songs/001.wav of ", " is taken as mended."]);
+    shell.run(&all).await.must(0, &["No finding of this artist is open."]);
+    let nobody = "01890a5d-ac96-774b-bcce-b302099a8057";
+    shell.run(&format!("verify resolve {nobody}")).await.must(1, &["no open finding has the id"]);
+    shell.run(&read).await.must(1, &["songs/001.wav"]);
+    let anew = shell.run("verify findings --json").await.json();
+    let id = anew["items"][0]["id"].as_str().unwrap();
+    let accepted = shell.run(&format!("verify resolve {id} --accept --json")).await.json();
+    assert_eq!(accepted, json!({ "resolved": [id], "refused": [] }));
+    shell.run("verify findings").await.must(0, &["None."]);
     shell.run("verify queue --artist nobody").await.must(1, &["no artist is called \"nobody\""]);
     cluster.finish().await;
 }
@@ -64,6 +77,15 @@ async fn dead_letters_are_listed_requeued_and_discarded() {
     shell.run(&format!("queues requeue {rubbish}")).await.must(1, &["Not possible in this state"]);
     shell.run(&format!("queues discard {rubbish} --yes")).await.must(0, &["is removed"]);
     shell.run(&format!("queues discard {rubbish} --yes")).await.must(1, &[&rubbish]);
+    for n in 2..=3 {
+        cluster.publish_raw("server2.upkeep", &format!("{{\"hello\":{n}}}")).await;
+    }
+    wait::until("two more letters", PATIENCE, || cluster.letters(), |l| l.len() == 2).await;
+    shell.run("queues requeue --fault other_server").await.must(0, &["No dead message fits."]);
+    let malformed = shell.run("queues discard --server server2 --fault malformed").await;
+    malformed.must(0, &["Messages removed for good: 2."]);
+    shell.run("queues discard --all --yes").await.must(0, &["No dead message fits."]);
+    shell.run("queues dead").await.must(0, &["None."]);
     cluster.set_export_slots("worker-server2-1", 2).await;
     cluster.wait_batch(&batch, PATIENCE).await;
     assert_eq!(cluster.home(&artist).await, "server3", "the lost order was sent again");

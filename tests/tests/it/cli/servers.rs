@@ -2,7 +2,7 @@
 
 use super::{PATIENCE, Shell};
 use crate::web::fixture::Web;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::process::Command;
 use tourbus_protocol::CheckName;
 use tourbus_tests::{support::Cluster, tree, wait};
@@ -19,8 +19,12 @@ fn green(web: &Web, slug: &str) {
              WHERE s.slug = '{slug}'",
         rows.join(", ")
     );
+    run(web, &sql);
+}
+
+fn run(web: &Web, sql: &str) {
     let ran = Command::new("psql")
-        .args(["-X", "-v", "ON_ERROR_STOP=1", "-c", &sql, &web.database])
+        .args(["-X", "-v", "ON_ERROR_STOP=1", "-c", sql, &web.database])
         .output();
     let ran = ran.unwrap();
     assert!(ran.status.success(), "{ran:?}");
@@ -36,6 +40,25 @@ async fn a_server_is_checked_and_says_whether_all_is_green() {
     let checked = Shell::new(&web.url, "admin").run("servers check server2").await;
     checked.must(0, &["green", "Well."]);
     shell.run("servers check server2").await.must(1, &["Not allowed"]);
+    web.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_released_from_quarantine() {
+    let web = Web::start("cli_release").await;
+    let shell = Shell::new(&web.url, "admin");
+    shell.run("servers release server2").await.must(1, &["is not in quarantine"]);
+    let quarantine = json!({
+        "id": uuid::Uuid::now_v7(), "since": "2026-11-22T10:00:00Z", "failures": 5,
+        "error": { "class": "permanent", "code": "disk_error", "message": "The disk fails",
+            "remedy": "Mend it." },
+    });
+    let of = "server_id = (SELECT id FROM servers WHERE slug = 'server2')";
+    run(&web, &format!("UPDATE workers SET quarantine = '{quarantine}' WHERE {of}"));
+    shell.run("servers").await.must(0, &["quarantined"]);
+    Shell::new(&web.url, "viewer").run("servers release server2").await.must(1, &["Not allowed"]);
+    shell.run("servers release server2").await.must(0, &["server2 is released"]);
+    shell.run("audit --action server.release").await.must(0, &["server.release"]);
     web.finish().await;
 }
 

@@ -221,3 +221,10 @@ async fn servers(store: &Store) -> Vec<ServerId> {
     }
     servers
 }
+
+/// What a page's form has in a hidden field, as it is posted.
+pub fn hidden(page: &str, name: &str) -> String {
+    let field = format!("<input type=\"hidden\" name=\"{name}\" value=\"");
+    let value = page.split(&field).nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    form_urlencoded::byte_serialize(value.replace("&#43;", "+").as_bytes()).collect()
+}

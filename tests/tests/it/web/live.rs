@@ -178,3 +178,49 @@ async fn fifty_open_pages_cost_the_database_no_more_than_one() {
     assert!(costs[0] > 0 && costs[1] < costs[0] + 50 * CHANGES / 4, "{costs:?}");
     web.finish().await;
 }
+
+#[tokio::test]
+async fn what_many_tabs_read_anew_is_made_once_and_after_a_change_anew() {
+    const TABS: usize = 40;
+    let web = Web::start("web_refreshes").await;
+    let (batch, _) = move_one(&web, "Watched").await;
+    let cookies = [web.sign_in("admin").await, web.sign_in("viewer").await];
+    let at = format!("/batches/{batch}");
+    let read = async |cookie: &str, refresh: bool| {
+        let mut request = web.get(&at).header("cookie", cookie).header("x-fragment", "head");
+        if refresh {
+            request = request.header("x-refresh", "1");
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.text().await.unwrap()
+    };
+    let all = async |refresh| {
+        let before = acquires(&web).await;
+        let tabs = (0..TABS).map(|_| read(&cookies[0], refresh));
+        let pages = futures_util::future::join_all(tabs).await;
+        assert!(pages.iter().all(|page| *page == pages[0] && page.contains("Pause")));
+        acquires(&web).await - before
+    };
+    let (each, shared) = (all(false).await, all(true).await);
+    // Slow as the machine may be: made anew at most every second.
+    assert!(shared < each / 4, "{each} {shared}");
+    // Nobody gets what was made for somebody else, nor what was made before the change they were told of.
+    let mut events = Events::open(&web, Some(&batch), None).await;
+    let before = read(&cookies[0], true).await;
+    assert!(before.contains("/pause") && !read(&cookies[1], true).await.contains("/pause"));
+    web.api_post(&format!("{at}/pause"), &Value::Null).await;
+    while events.next().await.2["batch"]["state"] != "paused" {}
+    let running = "data-show=\"running\"";
+    assert!(before.contains(&format!("{running}>")));
+    assert!(read(&cookies[0], true).await.contains(&format!("{running} hidden>")));
+    // Who is signed out gets nothing that was made before, once the second is over.
+    let out = web.post_form("/sign-out", "").header("cookie", &cookies[0]).send().await.unwrap();
+    assert_eq!(out.status(), 303);
+    let status = || async {
+        let request = web.get(&at).header("cookie", &cookies[0]).header("x-refresh", "1");
+        request.send().await.unwrap().status().as_u16()
+    };
+    tourbus_tests::wait::until("signed out", PATIENCE, status, |status| *status != 200).await;
+    web.finish().await;
+}

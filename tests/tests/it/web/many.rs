@@ -1,6 +1,6 @@
 //! Many jobs at once: over the API, and by the forms of the list.
 
-use super::fixture::Web;
+use super::fixture::{Web, hidden};
 use serde_json::{Value, json};
 
 async fn moves(web: &Web) -> (String, Vec<String>) {
@@ -61,7 +61,8 @@ async fn the_list_of_jobs_says_what_it_will_do_and_to_how_many_before_it_does() 
     for id in &ids {
         assert_eq!(state(id).await, "queued");
     }
-    let (_, _, text) = web.form("/jobs/cancel", "artist=rook&all=1&confirm=1").await;
+    let confirmed = format!("artist=rook&all=1&confirm=1&before={}", hidden(&text, "before"));
+    let (_, _, text) = web.form("/jobs/cancel", &confirmed).await;
     assert!(text.contains("2 being undone or called off"), "{text}");
     let owl = web.api("/jobs?artist=owl").await.1["items"][0].clone();
     assert_eq!(owl["state"], "queued");
@@ -69,6 +70,8 @@ async fn the_list_of_jobs_says_what_it_will_do_and_to_how_many_before_it_does() 
     let (_, _, text) = web.form("/jobs/express", &form).await;
     assert!(text.contains("1 expedited"), "{text}");
     assert_eq!(web.form("/jobs/retry", "").await.0, 422);
+    // What is confirmed is what was counted.
+    assert_eq!(web.form("/jobs/retry", "all=1&confirm=1").await.0, 400);
     web.finish().await;
 }
 

@@ -1,6 +1,6 @@
 //! Many batches at once: over the API, and by the forms of the list.
 
-use super::fixture::Web;
+use super::fixture::{Web, hidden};
 use serde_json::{Value, json};
 
 /// A batch of its own for each: of one artist, of two, of one. Their ids.
@@ -145,7 +145,8 @@ async fn the_list_of_batches_says_what_it_will_do_and_to_how_many_before_it_does
     assert!(text.contains("Pause 2 batches?"), "{text}");
     assert!(text.contains("Jobs to be held back: 3."), "{text}");
     assert_eq!(state(&web, &ids[0]).await, "running");
-    let (_, _, text) = web.form("/batches/pause", &format!("{filter}&confirm=1")).await;
+    let confirmed = format!("{filter}&confirm=1&before={}", hidden(&text, "before"));
+    let (_, _, text) = web.form("/batches/pause", &confirmed).await;
     assert!(text.contains("2 paused") && text.contains("Jobs held back: 3."), "{text}");
     let (_, _, text) = web.form("/batches/pause", &filter).await;
     assert!(text.contains("No batch to pause"), "{text}");
