@@ -30,6 +30,10 @@ async function reload() {
       if (busy()) due = true;
       else if (fresh && fresh.innerHTML !== shown) {
         shown = fresh.innerHTML;
+        // What somebody has opened stays open.
+        for (const { id } of box.querySelectorAll("details[open][id]")) {
+          fresh.querySelector(`#${id}`)?.setAttribute("open", "");
+        }
         box.replaceChildren(...fresh.childNodes);
         localise(box);
       }

@@ -7,7 +7,9 @@ pub use bulk::{
     BatchesCounted, BatchesWhich,
 };
 
-use crate::{Action, By, Deed, NewestCursor, Store, StoreError, Teller, Told, tally::progress};
+use crate::{
+    Action, By, Deed, NewestCursor, Store, StoreError, Teller, Told, jobs::Meant, tally::progress,
+};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::{FromRow, Postgres, QueryBuilder};
@@ -73,6 +75,8 @@ pub struct BatchQuery {
     pub kind: Option<String>,
     /// To this server.
     pub target_server_id: Option<ServerId>,
+    /// With a job of an artist whose name has this in it, or of the one with this id.
+    pub artist: Option<String>,
     /// Asked for by this person, exactly.
     pub requested_by: Option<String>,
     /// Asked for at this time or later.
@@ -138,7 +142,21 @@ macro_rules! batches {
 }
 
 /// The conditions of a query, but for how many.
-fn push_query(sql: &mut QueryBuilder<Postgres>, query: &BatchQuery) {
+fn push_query(sql: &mut QueryBuilder<Postgres>, query: &BatchQuery, artists: &Meant) {
+    match artists {
+        Meant::Any => {}
+        Meant::Few(ids) => {
+            sql.push(" AND b.id IN (SELECT j.batch_id FROM jobs j WHERE j.artist_id = ANY(");
+            sql.push_bind(ids.clone()).push("))");
+        }
+        Meant::Many(pattern) => {
+            sql.push(
+                " AND EXISTS (SELECT FROM jobs j JOIN artists a ON a.id = j.artist_id \
+                 WHERE j.batch_id = b.id AND lower(a.name) LIKE ",
+            );
+            sql.push_bind(pattern.clone()).push(")");
+        }
+    }
     match query.stage {
         None => {}
         Some(BatchStage::Open) => drop(sql.push(" AND b.finished_at IS NULL")),
@@ -169,10 +187,17 @@ fn push_query(sql: &mut QueryBuilder<Postgres>, query: &BatchQuery) {
 }
 
 impl Store {
+    async fn artists_meant_by(&self, query: &BatchQuery) -> Result<Meant, StoreError> {
+        match &query.artist {
+            None => Ok(Meant::Any),
+            Some(artist) => self.artists_meant(artist).await,
+        }
+    }
+
     /// The batches that fit, the newest first.
     pub async fn batches(&self, query: &BatchQuery) -> Result<Vec<BatchRow>, StoreError> {
         let mut sql = QueryBuilder::<Postgres>::new(batches!("WHERE true"));
-        push_query(&mut sql, query);
+        push_query(&mut sql, query, &self.artists_meant_by(query).await?);
         sql.push(" ORDER BY b.created_at DESC, b.id DESC LIMIT ");
         sql.push_bind(i64::from(query.limit));
         Ok(sql.build_query_as().persistent(false).fetch_all(self.pool()).await?)

@@ -30,7 +30,12 @@ const CUTOVER_COMMIT_WITHIN: Duration = Duration::from_secs(4);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Teller {
     /// A server's worker; it may speak of that server's steps only.
-    Server(Slug),
+    Server {
+        /// The server.
+        slug: Slug,
+        /// The worker, by its name; for people.
+        worker: String,
+    },
     /// A person. Noted in the audit log.
     Person(By),
     /// A person, of many jobs at once: what they asked for is noted once, elsewhere.

@@ -5,5 +5,6 @@ mod list;
 mod timeline;
 
 pub use bulk::{JOBS_PER_ASK_MAX, JobAsk, JobsAsked, JobsWhich};
+pub(crate) use list::Meant;
 pub use list::{JobGroup, JobQuery, JobRow, NewestCursor};
 pub use timeline::{JobEventRow, JobStepRow};

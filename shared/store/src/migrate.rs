@@ -42,6 +42,6 @@ impl Store {
 
 /// 40P01 deadlock, 40001 serialization.
 fn is_contention(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|e| e.code());
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code.starts_with("40"))
 }

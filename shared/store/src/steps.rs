@@ -136,6 +136,29 @@ async fn write(
     Ok(())
 }
 
+/// Notes which workers have begun these steps.
+pub(crate) async fn note_workers(
+    conn: &mut PgConnection,
+    began: &[(JobId, StepKey, &str)],
+) -> Result<(), StoreError> {
+    if began.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<&(JobId, StepKey, &str)> = began.iter().collect();
+    sqlx::query(
+        "UPDATE steps s SET worker = u.worker \
+         FROM UNNEST($1::uuid[], $2::text[], $3::int[], $4::text[]) AS u(job_id, kind, seq, worker) \
+         WHERE s.job_id = u.job_id AND s.kind = u.kind AND s.seq = u.seq",
+    )
+    .bind(column(&rows, |(job, ..)| job.0))
+    .bind(column(&rows, |(_, step, _)| step.kind.as_str()))
+    .bind(column(&rows, |(_, step, _)| step.seq as i32))
+    .bind(column(&rows, |(.., worker)| *worker))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Forgets every step of these jobs: they begin anew.
 pub(crate) async fn forget(conn: &mut PgConnection, jobs: &[Uuid]) -> Result<(), StoreError> {
     if !jobs.is_empty() {

@@ -60,14 +60,14 @@ impl Visitor {
         self.http.get(format!("{}{path}", self.url)).header("cookie", &self.cookie)
     }
 
-    /// How long the whole answer takes, in milliseconds.
-    async fn time(&self, path: &str) -> Result<f64> {
+    /// How long the whole answer takes, in milliseconds, and its bytes, not compressed.
+    async fn time(&self, path: &str) -> Result<(f64, usize)> {
         let begun = Instant::now();
         let answer = self.get(path).send().await?;
         let status = answer.status();
         let body = answer.bytes().await?;
         ensure!(status == 200, "{path}: {status} {}", String::from_utf8_lossy(&body));
-        Ok(begun.elapsed().as_secs_f64() * 1000.0)
+        Ok((begun.elapsed().as_secs_f64() * 1000.0, body.len()))
     }
 }
 
@@ -125,6 +125,8 @@ async fn asked(cluster: &Cluster) -> Result<Vec<Asked>> {
         "/batches?state=finished".to_owned(),
         "/batches?kind=lofi".to_owned(),
         format!("/batches?server_id={server}"),
+        "/batches?artist=velvet".to_owned(),
+        "/batches?artist=nobody".to_owned(),
         "/batches?requested_by=person7%40example.org".to_owned(),
         format!("/batches?from={day}&to={day}"),
         format!("/batches?cursor={batches_far}"),
@@ -189,15 +191,19 @@ async fn keep_moving(cluster: &Cluster, artists: &[Artist], stop: &AtomicBool) -
 
 async fn rows(cluster: &Cluster, stop: &AtomicBool) -> Result<()> {
     let visitor = Visitor::sign_in(cluster).await?;
-    println!("| page | median ms | p95 ms | aim |\n|---|---|---|---|");
+    println!("| page | median ms | p95 ms | aim | KB |\n|---|---|---|---|---|");
     let mut late = Vec::new();
     for Asked { path, name, aim } in asked(cluster).await? {
         let mut times = Vec::with_capacity(RUNS);
+        let mut largest = 0;
         for _ in 0..RUNS {
-            times.push(visitor.time(&path).await?);
+            let (ms, bytes) = visitor.time(&path).await?;
+            times.push(ms);
+            largest = largest.max(bytes);
         }
         let p95 = percentile(&times, 95);
-        println!("| `{name}` | {:.1} | {p95:.1} | < {aim:.0} |", median(times));
+        let kb = largest as f64 / 1000.0;
+        println!("| `{name}` | {:.1} | {p95:.1} | < {aim:.0} | {kb:.0} |", median(times));
         if p95 >= aim {
             late.push(name);
         }

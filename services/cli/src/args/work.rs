@@ -107,6 +107,9 @@ pub struct BatchFilter {
     /// Only those to this server; what goes to several has none
     #[arg(long, value_name = "SLUG")]
     pub server: Option<String>,
+    /// Only those with an artist with this in their name, or with the one with this id
+    #[arg(long, value_name = "TEXT", value_parser = said)]
+    pub artist: Option<String>,
     /// Only those that this person asked for
     #[arg(long, value_name = "EMAIL", value_parser = said)]
     pub by: Option<String>,
@@ -131,11 +134,11 @@ pub struct OneBatch {
 
 #[derive(Debug, ClapArgs)]
 #[command(group = ArgGroup::new("which").required(true).multiple(true)
-    .args(["batches", "state", "kind", "server", "by", "since", "until", "all"]))]
+    .args(["batches", "state", "kind", "server", "artist", "by", "since", "until", "all"]))]
 pub struct SomeBatches {
     /// The batches: ids, or 8 characters or more of their beginnings, if they are recent ones
     #[arg(value_name = "BATCH", conflicts_with_all =
-        ["state", "kind", "server", "by", "since", "until", "all"])]
+        ["state", "kind", "server", "artist", "by", "since", "until", "all"])]
     pub batches: Vec<String>,
     #[command(flatten)]
     pub filter: BatchFilter,

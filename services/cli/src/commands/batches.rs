@@ -148,12 +148,13 @@ fn facts(batch: &Batch, servers: &Servers) -> Facts {
 fn query(
     filter: BatchFilter,
     servers: &Servers,
-) -> Result<[(&'static str, Option<String>); 6], CliError> {
+) -> Result<[(&'static str, Option<String>); 7], CliError> {
     let server = filter.server.as_deref().map(|slug| servers.find(slug)).transpose()?;
     Ok([
         ("state", filter.state),
         ("kind", filter.kind),
         ("server_id", server.map(|s| s.id.to_string())),
+        ("artist", filter.artist),
         ("requested_by", filter.by),
         ("since", filter.span.since.map(when::Since::machine)),
         ("until", filter.span.until.map(when::Since::machine)),

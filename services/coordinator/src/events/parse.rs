@@ -62,7 +62,7 @@ pub(super) fn read(body: &[u8], routing_key: &str) -> Result<Parsed, Refused> {
         (EventBody::Checked, _) => Ok(Parsed::Checked),
         (body, Some(step)) => match body.into_input() {
             Some(input) => {
-                let by = Teller::Server(server);
+                let by = Teller::Server { slug: server, worker };
                 Ok(Parsed::Told(Told { job_id: step.job_id, input, by }, trace))
             }
             None => Err(Refused::BadKey),
@@ -95,7 +95,8 @@ mod tests {
             panic!("refused");
         };
         assert!(matches!(told.input, Input::Started(step) if step.epoch == 3));
-        assert_eq!(told.by, Teller::Server("server2".parse().unwrap()));
+        let worker = "w".to_owned();
+        assert_eq!(told.by, Teller::Server { slug: "server2".parse().unwrap(), worker });
         let forged = read(&started("server2"), "server.server3.started");
         assert!(matches!(forged, Err(Refused::Forged { .. })));
         assert!(matches!(read(&started("server2"), "nonsense"), Err(Refused::BadKey)));

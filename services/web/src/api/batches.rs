@@ -27,6 +27,8 @@ pub struct BatchParams {
     pub kind: Option<String>,
     /// To this server.
     pub server_id: Option<Uuid>,
+    /// With a job of an artist with this in their name, or of the one with this id.
+    pub artist: Option<String>,
     /// Asked for by this person: an email address.
     pub requested_by: Option<String>,
     /// Asked for at this time (RFC 3339) or later.
@@ -58,6 +60,7 @@ pub fn query(params: &BatchParams) -> Result<BatchQuery, Problem> {
         stage: stage(params.state.as_deref())?,
         kind: jobs::kind(params.kind.as_deref())?.map(|k| k.as_str().to_owned()),
         target_server_id: params.server_id.map(ServerId),
+        artist: audit::text("artist", params.artist.as_deref())?,
         requested_by: audit::text("requested_by", params.requested_by.as_deref())?
             .map(|p| p.to_lowercase()),
         since: params.since,

@@ -35,6 +35,9 @@ pub struct BatchFilter {
     /// To this server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_id: Option<Uuid>,
+    /// With a job of an artist with this in their name, or of the one with this id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artist: Option<String>,
     /// Asked for by this person: an email address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
@@ -48,8 +51,18 @@ pub struct BatchFilter {
 
 impl From<BatchFilter> for BatchParams {
     fn from(filter: BatchFilter) -> Self {
-        let BatchFilter { state, kind, server_id, requested_by, since, until } = filter;
-        Self { state, kind, server_id, requested_by, since, until, limit: None, cursor: None }
+        let BatchFilter { state, kind, server_id, artist, requested_by, since, until } = filter;
+        Self {
+            state,
+            kind,
+            server_id,
+            artist,
+            requested_by,
+            since,
+            until,
+            limit: None,
+            cursor: None,
+        }
     }
 }
 

@@ -36,6 +36,7 @@ pub struct Query {
     state: String,
     kind: String,
     server_id: String,
+    artist: String,
     requested_by: String,
     /// A day, `2026-11-23`.
     from: String,
@@ -47,7 +48,8 @@ pub struct Query {
 }
 
 /// The fields that say which batches, whatever the page.
-pub const FILTER: [&str; 6] = ["state", "kind", "server_id", "requested_by", "from", "to"];
+pub const FILTER: [&str; 7] =
+    ["state", "kind", "server_id", "artist", "requested_by", "from", "to"];
 
 impl Query {
     /// From the same fields, posted.
@@ -57,6 +59,7 @@ impl Query {
             state: text("state"),
             kind: text("kind"),
             server_id: text("server_id"),
+            artist: text("artist"),
             requested_by: text("requested_by"),
             from: text("from"),
             to: text("to"),
@@ -66,8 +69,15 @@ impl Query {
 
     /// The fields that say which batches, as [`FILTER`] names them.
     fn filter(&self) -> [(&'static str, &str); FILTER.len()] {
-        let values =
-            [&self.state, &self.kind, &self.server_id, &self.requested_by, &self.from, &self.to];
+        let values = [
+            &self.state,
+            &self.kind,
+            &self.server_id,
+            &self.artist,
+            &self.requested_by,
+            &self.from,
+            &self.to,
+        ];
         std::array::from_fn(|n| (FILTER[n], values[n].as_str()))
     }
 }
@@ -100,6 +110,7 @@ pub fn params(asked: &Query) -> Result<BatchParams, Problem> {
         state: some(&asked.state),
         kind: some(&asked.kind),
         server_id: filters::server_id(&asked.server_id)?,
+        artist: some(&asked.artist),
         requested_by: some(&asked.requested_by),
         since: midnight("From", &asked.from, 0)?,
         until: midnight("To", &asked.to, 1)?,

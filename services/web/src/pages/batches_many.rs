@@ -119,6 +119,7 @@ fn filter(form: &Fields, before: DateTime<Utc>) -> Result<BatchFilter, Problem> 
         state: params.state,
         kind: params.kind,
         server_id: params.server_id,
+        artist: params.artist,
         requested_by: params.requested_by,
         since: params.since,
         until: Some(params.until.map_or(before, |until| until.min(before))),

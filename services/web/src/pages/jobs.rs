@@ -20,6 +20,7 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use tourbus_store::JobGroup;
+use uuid::Uuid;
 
 /// Jobs on a page.
 const PER_PAGE: u32 = 50;
@@ -30,6 +31,8 @@ const VERBS: [(&str, &str); 3] =
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Query {
+    /// A batch, by its id.
+    batch_id: String,
     group: String,
     /// As in the API: states, separated by commas; wins over the group.
     state: String,
@@ -47,14 +50,15 @@ pub struct Query {
 }
 
 /// The fields that say which jobs, whatever the page.
-pub const FILTER: [&str; 8] =
-    ["group", "state", "kind", "server_id", "artist", "requested_by", "from", "to"];
+pub const FILTER: [&str; 9] =
+    ["batch_id", "group", "state", "kind", "server_id", "artist", "requested_by", "from", "to"];
 
 impl Query {
     /// From the same fields, posted.
     pub fn of(fields: &Fields) -> Self {
         let text = |name: &str| fields.text(name).to_owned();
         Self {
+            batch_id: text("batch_id"),
             group: text("group"),
             state: text("state"),
             kind: text("kind"),
@@ -70,6 +74,7 @@ impl Query {
     /// The fields that say which jobs, as [`FILTER`] names them.
     fn filter(&self) -> [(&'static str, &str); FILTER.len()] {
         let values = [
+            &self.batch_id,
             &self.group,
             &self.state,
             &self.kind,
@@ -114,6 +119,14 @@ const KINDS: [(&str, &str); 5] = [
     ("provision", "New artists"),
 ];
 
+fn batch_id(text: &str) -> Result<Option<Uuid>, Problem> {
+    let id = Some(text).filter(|t| !t.is_empty()).map(str::parse);
+    id.transpose().map_err(|_| {
+        Problem::bad_request("bad_id", format!("{text:?} is no batch's id."))
+            .remedy("Go back, reload the page and try again.")
+    })
+}
+
 /// The same as the API asks.
 pub fn params(asked: &Query) -> Result<ListParams, Problem> {
     let some = |text: &String| Some(text.clone()).filter(|t| !t.is_empty());
@@ -121,7 +134,7 @@ pub fn params(asked: &Query) -> Result<ListParams, Problem> {
     let states: Vec<&str> = chosen.iter().map(|s| s.as_str()).collect();
     let states = if asked.state.is_empty() { states.join(",") } else { asked.state.clone() };
     Ok(ListParams {
-        batch_id: None,
+        batch_id: batch_id(&asked.batch_id)?,
         state: Some(states),
         kind: some(&asked.kind),
         server_id: filters::server_id(&asked.server_id)?,

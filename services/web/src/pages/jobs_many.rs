@@ -65,7 +65,7 @@ fn told(result: JobsResult, fields: &[(String, String)]) -> Told {
 fn filter(form: &Fields, before: DateTime<Utc>) -> Result<JobFilter, Problem> {
     let params = list::params(&list::Query::of(form))?;
     Ok(JobFilter {
-        batch_id: None,
+        batch_id: params.batch_id,
         state: params.state,
         kind: params.kind,
         server_id: params.server_id,

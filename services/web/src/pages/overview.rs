@@ -68,6 +68,8 @@ struct OverviewPage {
     chrome: Chrome,
     needs: Vec<Need>,
     charts: Vec<Chart>,
+    /// The charts' figures of each server, under their titles.
+    figures: Vec<(String, Vec<(&'static str, String)>)>,
     health: Vec<HealthLine>,
     running: Vec<Head>,
 }
@@ -392,6 +394,14 @@ pub async fn page(State(app): State<App>, actor: Actor) -> Result<Response, Prob
         chart("Music", &live, |s| s.bytes, show::bytes),
         disks(&live),
     ];
+    let figures = live.iter().map(|server| {
+        let value = |c: &Chart| {
+            let bar = c.bars.iter().find(|b| b.server == server.name);
+            (c.title, bar.map_or_else(|| "–".to_owned(), |b| b.value.clone()))
+        };
+        (server.name.clone(), charts.iter().map(value).collect())
+    });
+    let figures = figures.collect();
     let health = live.into_iter().map(|server| HealthLine {
         label: server.state.label(),
         state: server.state.as_str(),
@@ -401,6 +411,7 @@ pub async fn page(State(app): State<App>, actor: Actor) -> Result<Response, Prob
     html(&OverviewPage {
         chrome: Chrome { reload_s: 30, ..Chrome::of(&actor, "overview", "Overview") },
         needs,
+        figures,
         charts,
         health: health.collect(),
         running: running.iter().map(|b| Head::new(b, &ever)).collect(),

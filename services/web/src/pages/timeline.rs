@@ -174,6 +174,7 @@ fn entry(event: TimelineView, route: &Route, servers: &[ServerView]) -> Entry {
         Some(n) if n > 1 => format!(", try {n}"),
         _ => String::new(),
     };
+    let worker = detail["worker"].as_str().map(|worker| format!("Worker {worker}."));
     let by = detail["by"].as_str().map(|by| format!("By {by}.")).unwrap_or_default();
     let mut bad = false;
     let (title, detail) = match (name.as_str(), state("to")) {
@@ -210,6 +211,10 @@ fn entry(event: TimelineView, route: &Route, servers: &[ServerView]) -> Entry {
         ("sent_again", _) => ("Its message lay among the dead letters: sent again".to_owned(), by),
         ("retry_requested", _) => ("Retry was asked for".to_owned(), by),
         (name, _) => (words(name), pairs(&detail)),
+    };
+    let detail = match worker {
+        Some(worker) => show::sentences(&[&detail, &worker]),
+        None => detail,
     };
     Entry { at: show::when(at), title, detail, bad }
 }

@@ -212,7 +212,9 @@ impl Store {
         sql.push(what.jobs()).push("), 0)::bigint AS jobs FROM batches b WHERE true");
         match which {
             BatchesWhich::Ids(ids) => push_ids(&mut sql, ids),
-            BatchesWhich::Fitting(query) => push_query(&mut sql, query),
+            BatchesWhich::Fitting(query) => {
+                push_query(&mut sql, query, &self.artists_meant_by(query).await?);
+            }
         }
         what.push_fits(&mut sql);
         Ok(sql.build_query_as().persistent(false).fetch_one(self.pool()).await?)
@@ -281,10 +283,11 @@ impl Walk<'_> {
         // What is asked for from now on was not meant.
         let now = Utc::now();
         let until = Some(query.until.map_or(now, |until| until.min(now)));
+        let artists = self.store.artists_meant_by(query).await?;
         let mut page = BatchQuery { until, after: None, ..query.clone() };
         loop {
             let mut sql = select(STANDING);
-            push_query(&mut sql, &page);
+            push_query(&mut sql, &page, &artists);
             self.what.push_fits(&mut sql);
             sql.push(" ORDER BY b.created_at DESC, b.id DESC LIMIT ");
             sql.push_bind(i64::from(BATCHES_PER_READ));

@@ -8,10 +8,11 @@ use crate::{
     outbox::NewOrder,
 };
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use tourbus_domain::job::{Applied, Context};
 use tourbus_domain::{
-    Effect, ErrorClass, Input, JobId, JobState, MoveSettings, StepRef, StepResult, VerifyReport,
+    Effect, ErrorClass, Input, JobId, JobState, MoveSettings, StepKey, StepRef, StepResult,
+    VerifyReport,
 };
 use uuid::Uuid;
 
@@ -35,6 +36,8 @@ pub(super) struct Touched {
     pub(super) release: bool,
     /// What its reading came to.
     pub(super) report: Option<VerifyReport>,
+    /// Steps that these workers have begun.
+    pub(super) began: BTreeMap<StepKey, String>,
 }
 
 impl Touched {
@@ -85,6 +88,7 @@ impl<'a> Work<'a> {
                 cut_over: false,
                 release: false,
                 report: None,
+                began: BTreeMap::new(),
             };
             for (place, told) in inputs {
                 let outcome = touched.take(told, ground, self.settings)?;
@@ -130,7 +134,7 @@ impl Touched {
         ground: &Ground,
         settings: &MoveSettings,
     ) -> Result<Result<Outcome, InputError>, StoreError> {
-        if let Teller::Server(slug) = &told.by
+        if let Teller::Server { slug, .. } = &told.by
             && let Some(step) = step_of(&told.input)
             && let Some(known) = self.held.job.steps.get(&step.key)
             && ground.server(known.server_id)?.slug != *slug
@@ -156,6 +160,9 @@ impl Touched {
         };
         if !ignored {
             self.note_input(told, attempts);
+            if let (Input::Started(step), Teller::Server { worker, .. }) = (&told.input, &told.by) {
+                self.began.insert(step.key, worker.clone());
+            }
         }
         for effect in effects {
             self.keep(&effect, ground, settings)?;
@@ -222,9 +229,9 @@ impl Touched {
     fn note_input(&mut self, told: &Told, attempts: u32) {
         let actor = match &told.by {
             Teller::Person(by) | Teller::OneOfMany(by) => Some(by.actor.as_str()),
-            Teller::Server(_) | Teller::Coordinator => None,
+            Teller::Server { .. } | Teller::Coordinator => None,
         };
-        let (name, detail) = match &told.input {
+        let (name, mut detail) = match &told.input {
             Input::Failed { step, error } => {
                 if error.class == ErrorClass::Fatal {
                     tracing::error!(job = %step.job_id, step = %step.key.kind, %error, "move.fatal");
@@ -258,6 +265,9 @@ impl Touched {
             | Input::Snoozed { .. }
             | Input::Yielded(_) => return,
         };
+        if let Teller::Server { worker, .. } = &told.by {
+            detail["worker"] = json!(worker);
+        }
         self.notes.push(Note { name, detail, audit: told.audit() });
     }
 }

@@ -33,6 +33,11 @@ pub(super) async fn all(
     let changed: Vec<(JobId, &Step)> =
         work.touched.iter().flat_map(|t| changed_steps(t, &begun_anew)).collect();
     steps::save(conn, &changed).await?;
+    let began = work
+        .touched
+        .iter()
+        .flat_map(|t| t.began.iter().map(|(step, worker)| (t.held.job.id, *step, worker.as_str())));
+    steps::note_workers(conn, &began.collect::<Vec<_>>()).await?;
     outbox::owe(conn, &orders).await?;
     let reports = work.touched.iter().filter_map(|t| {
         let report = t.report.as_ref()?;

@@ -80,7 +80,7 @@ const FEW_ARTISTS_MAX: usize = 500;
 const FEW_BATCHES_MAX: usize = 500;
 
 /// What a filter means in rows of another table.
-pub(super) enum Meant {
+pub(crate) enum Meant {
     Any,
     /// These.
     Few(Vec<Uuid>),
@@ -331,7 +331,8 @@ impl Store {
         })
     }
 
-    async fn artists_meant(&self, artist: &str) -> Result<Meant, StoreError> {
+    /// Which artists a filter means: by id, or by a part of the name.
+    pub(crate) async fn artists_meant(&self, artist: &str) -> Result<Meant, StoreError> {
         if let Ok(id) = artist.parse() {
             return Ok(Meant::Few(vec![id]));
         }

@@ -42,6 +42,8 @@ pub struct JobStepRow {
     pub server_id: Uuid,
     /// Which lane.
     pub lane: String,
+    /// Which worker began its last try.
+    pub worker: Option<String>,
     /// Not before this time.
     pub run_after: DateTime<Utc>,
     /// When its current try was sent.
@@ -70,8 +72,8 @@ impl Store {
     /// The steps of a job, those that still run first.
     pub async fn job_steps(&self, job: JobId) -> Result<Vec<JobStepRow>, StoreError> {
         let rows = sqlx::query_as(
-            "SELECT kind, seq, state, epoch, attempts, server_id, lane, run_after, sent_at, seen_at,
-                    error
+            "SELECT kind, seq, state, epoch, attempts, server_id, lane, worker, run_after, sent_at,
+                    seen_at, error
              FROM steps WHERE job_id = $1
              ORDER BY CASE state WHEN 'running' THEN 0 WHEN 'sent' THEN 1 WHEN 'waiting' THEN 2
                       ELSE 3 END, epoch DESC, seq LIMIT $2",

@@ -214,6 +214,16 @@ async fn lists_are_narrowed_by_artist_person_server_kind_and_time() {
     }
     assert_eq!(seen, ids(query()).await);
 
+    let of_artist = async |artist: String| {
+        let query = BatchQuery { artist: Some(artist), limit: 10, ..BatchQuery::default() };
+        db.store.batches(&query).await.unwrap().len()
+    };
+    assert_eq!(
+        (of_artist(artists[0].to_string()).await, of_artist("100%".to_owned()).await),
+        (1, 0)
+    );
+    let lower = name.to_lowercase();
+    assert!((1..=3).contains(&of_artist(lower).await));
     let open = BatchQuery { stage: Some(BatchStage::Open), limit: 10, ..BatchQuery::default() };
     assert_eq!(db.store.batches(&open).await.unwrap().len(), 2);
     db.work_off().await;

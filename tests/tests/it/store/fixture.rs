@@ -190,7 +190,8 @@ pub fn step_of(order: &DueOrder) -> StepRef {
 }
 
 pub fn told(order: &DueOrder, input: Input) -> Told {
-    Told { job_id: order.job_id, input, by: Teller::Server(order.server.clone()) }
+    let by = Teller::Server { slug: order.server.clone(), worker: "w".to_owned() };
+    Told { job_id: order.job_id, input, by }
 }
 
 pub fn segment(number: u32, round: u32, bytes: u64) -> SegmentRef {

@@ -31,6 +31,8 @@ async fn a_move_goes_through_although_every_event_comes_twice() {
     let timeline = db.store.job_timeline(JobId(db.jobs().await[0].id)).await.unwrap();
     let states: Vec<_> = timeline.iter().filter_map(|e| e.detail["to"].as_str()).collect();
     assert_eq!(states, ["copying", "syncing", "cutover", "retiring", "succeeded"]);
+    let steps = db.store.job_steps(JobId(db.jobs().await[0].id)).await.unwrap();
+    assert!(steps.iter().all(|s| s.worker.as_deref() == Some("w")), "{steps:?}");
     db.finish().await;
 }
 
@@ -44,7 +46,7 @@ async fn events_of_another_server_or_of_nobody_change_nothing() {
     assert_eq!((&order.server, &order.job_id), (&slug(0), &job));
 
     let mut forged = told(order, Input::Started(step_of(order)));
-    forged.by = Teller::Server(slug(2));
+    forged.by = Teller::Server { slug: slug(2), worker: "w".to_owned() };
     let mut nobody = forged.clone();
     nobody.job_id = JobId::new();
     let late = Input::Started(StepRef { epoch: 99, ..step_of(order) });

@@ -49,6 +49,10 @@ async fn a_batch_is_paused_and_resumed_and_lists_keep_their_filters() {
     assert!(page.contains("Paused by <span data-text=\"paused-by\">admin@test.example"), "{page}");
     let overview = web.page("/overview", "operator").await;
     assert!(overview.contains("1 batch is paused"), "{overview}");
+    assert_eq!(
+        overview.matches("<td class=\"n\" data-label=\"Artists\">").count(),
+        web.servers.len()
+    );
     assert!(web.page("/batches?state=paused", "operator").await.contains(&at), "in the list");
     assert_eq!(web.form(&format!("{at}/resume"), "").await.0, 303);
     assert!(!web.page("/batches?state=paused", "operator").await.contains(&at), "not any more");

@@ -179,6 +179,32 @@ async fn fifty_open_pages_cost_the_database_no_more_than_one() {
     web.finish().await;
 }
 
+/// How often the broker was asked, whatever it said.
+async fn polls(web: &Web) -> u64 {
+    let text = web.get("/metrics").send().await.unwrap().text().await.unwrap();
+    let lines = text.lines().filter(|l| l.starts_with("tourbus_broker_polls_total{"));
+    lines.map(|l| l.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+}
+
+#[tokio::test]
+async fn the_broker_is_asked_no_more_often_however_many_look_at_the_queues() {
+    let web = Web::start("web_polls").await;
+    let cookie = web.sign_in("viewer").await;
+    let (before, begun) = (polls(&web).await, std::time::Instant::now());
+    for _ in 0..3 {
+        let tab = async || {
+            let answer = web.get("/queues").header("cookie", &cookie).send().await.unwrap();
+            assert_eq!(answer.status(), 200);
+        };
+        futures_util::future::join_all((0..30).map(|_| tab())).await;
+    }
+    let asked = polls(&web).await - before;
+    // Once in two seconds, and now and then for the history.
+    let most = begun.elapsed().as_secs() / 2 + 2;
+    assert!((1..=most).contains(&asked), "{asked} polls for 90 pages");
+    web.finish().await;
+}
+
 #[tokio::test]
 async fn what_many_tabs_read_anew_is_made_once_and_after_a_change_anew() {
     const TABS: usize = 40;

@@ -69,6 +69,10 @@ async fn the_list_of_jobs_says_what_it_will_do_and_to_how_many_before_it_does() 
     let form = format!("id={}&confirm=1", owl["id"].as_str().unwrap());
     let (_, _, text) = web.form("/jobs/express", &form).await;
     assert!(text.contains("1 expedited"), "{text}");
+    let form = format!("batch_id={}&all=1", owl["batch_id"].as_str().unwrap());
+    let (_, _, text) = web.form("/jobs/cancel", &form).await;
+    assert!(text.contains("Cancel 1 job?"), "of a batch alone: {text}");
+    assert_eq!(web.form("/jobs/cancel", "batch_id=x&all=1").await.0, 400);
     assert_eq!(web.form("/jobs/retry", "").await.0, 422);
     // What is confirmed is what was counted.
     assert_eq!(web.form("/jobs/retry", "all=1&confirm=1").await.0, 400);

@@ -97,7 +97,7 @@ async fn found(web: &Web, findings: Vec<Finding>) {
         report.count(kind);
     }
     let done = Input::Done { step, result: StepResult::Verify(report) };
-    let by = Teller::Server(order.server.clone());
+    let by = Teller::Server { slug: order.server.clone(), worker: "w".to_owned() };
     let told = [Input::Started(step), done].map(|input| Told {
         job_id: order.job_id,
         input,

@@ -161,6 +161,8 @@ pub struct StepView {
     pub server_id: Uuid,
     /// Which lane.
     pub lane: String,
+    /// Which worker began its last try; null until one has.
+    pub worker: Option<String>,
     /// Not before this time.
     pub run_after: DateTime<Utc>,
     /// When its current try was sent.
@@ -182,6 +184,7 @@ impl From<JobStepRow> for StepView {
             attempts: row.attempts,
             server_id: row.server_id,
             lane: row.lane,
+            worker: row.worker,
             run_after: row.run_after,
             sent_at: row.sent_at,
             seen_at: row.seen_at,
