@@ -311,7 +311,15 @@ async fn send(web: &Web, made: Made) -> (u16, Option<String>) {
         request = request.header("connection", "close");
     }
     let Ok(request) = request.build() else { return (0, None) };
+    let again = request.try_clone().unwrap();
     let answer = match web.http.execute(request).await {
+        Ok(answer) => Ok(answer),
+        // It may have taken a connection that was just being closed, for the body before it was not
+        // read: what breaks a connection by itself breaks the next one, too.
+        Err(error) if error.is_request() && !large => web.http.execute(again).await,
+        Err(error) => Err(error),
+    };
+    let answer = match answer {
         Ok(answer) => answer,
         Err(error) if large => return (u16::from(error.is_connect()), None),
         Err(error) => return (0, Some(format!("{what}: {error:?}"))),
